@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import sqlalchemy as sa
@@ -20,7 +21,11 @@ APPLICATION_VERSION = "nadir-1"
 POLLING_INTERVAL_S = 0.02
 """How often each queue is looked at for a job to run, in seconds."""
 
+POLLER_STOPPING_S = 1.0
+"""How long a poller may take to stop, in seconds."""
+
 _WORKFLOW = "answer"
+_POLLER_THREADS = "queue-worker-"
 
 
 class Dispatcher:
@@ -33,7 +38,7 @@ class Dispatcher:
         """
         _quieten_dbos()
         self._database = database
-        self._is_launched = False
+        self._dbos: DBOS | None = None
         self._url = database.url.render_as_string(hide_password=False)
         self._queues = {service: f"{APPLICATION}-{service}" for service in concurrency}
         DBOS.migrate(self._url)
@@ -52,8 +57,7 @@ class Dispatcher:
 
         When `run` is cancelled the job counts as interrupted, and is run again once this worker has left.
         """
-        self._is_launched = True
-        DBOS(config=self._config(worker_id))
+        self._dbos = DBOS(config=self._config(worker_id))
 
         # DBOS has an event loop of its own; engines and their connections belong to the application's.
         @DBOS.workflow(name=_WORKFLOW)
@@ -67,8 +71,10 @@ class Dispatcher:
 
     def stop(self) -> None:
         """Stops running jobs and lets go of DBOS, so that it can be launched again. Blocks for up to a second."""
-        if self._is_launched:
+        if self._dbos is not None:
+            _stop_polling(self._dbos)
             DBOS.destroy(destroy_registry=True)
+            self._dbos = None
         self._client.destroy()
 
     def enqueue(self, connection: sa.Connection, service: str, call_id: str) -> None:
@@ -115,6 +121,15 @@ class Dispatcher:
 
 async def _awaited(work: Awaitable[None]) -> None:
     await work
+
+
+def _stop_polling(dbos: DBOS) -> None:
+    # DBOS closes its event loop while its pollers may still hand it a job, on which they then wait for seconds.
+    for stop in dbos.background_thread_stop_events:
+        stop.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith(_POLLER_THREADS):
+            thread.join(timeout=POLLER_STOPPING_S)
 
 
 def _quieten_dbos() -> None:

@@ -118,6 +118,8 @@ class DurableStore:
             await self._leave()
         self._dispatcher = self._pulse = None
         self._database.close()
+        for queue in self._queues.values():
+            queue.dismiss()
 
     async def sweep(self) -> int:
         """Removes jobs whose retention has passed, and images that no job needs. Returns how many jobs it removed.

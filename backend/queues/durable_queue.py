@@ -82,6 +82,11 @@ class DurableQueue:
         """Most pixels of an image that the engine looks at; None when there is no such limit."""
         return self._engine.max_pixels
 
+    @property
+    def awaited(self) -> set[str]:
+        """The jobs that somebody waits for in this process."""
+        return self._bells.call_ids
+
     async def start(self) -> None:
         """Starts the store, and with it every queue that was taken from it. Starting twice is harmless."""
         await self._lifecycle.start()
@@ -148,10 +153,13 @@ class DurableQueue:
         task.add_done_callback(self._warm_ups.discard)
 
     async def stop(self, within_s: float) -> None:
-        """Stops running jobs, which are run again later, and wakes those who wait."""
+        """Stops running jobs, which are run again later."""
         for task in self._warm_ups:
             task.cancel()
         await self.runner.stop(within_s)
+
+    def dismiss(self) -> None:
+        """Wakes those who wait; they find the database closed."""
         self._bells.ring_all()
 
     async def exchange_news(self) -> None:
@@ -161,7 +169,7 @@ class DurableQueue:
             QueueUnavailable.
         """
         await self.runner.report()
-        asked = self._bells.call_ids - self.runner.live_ids
+        asked = self.awaited - self.runner.live_ids
         if asked:
             statuses = await self._read_all(asked)
             for call_id in asked:
