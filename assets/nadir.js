@@ -40,6 +40,20 @@
     records.sort((a, b) => b.submitted_at - a.submitted_at);
     return records[0] || null;
   };
+  /* Draws up the record of a new job from what is on the page, and keeps it before anything is sent. A question about
+     the scene of the question before it takes the conversation along. */
+  const newJob = (service, { scene, prompt, max_tokens, temperature, detail }, before, asks) => {
+    const source = scene && scene.source && !scene.source.refusal ? { ...scene.source, name: scene.name || "" } : null;
+    const sameScene = before && before.scene && source && before.scene.upload == source.upload && before.scene.sample == source.sample;
+    const turns = asks && sameScene ? [...(before.turns || [])] : [];
+    if (asks && sameScene && before.state === "done") turns.push({ question: before.prompt, answer: before.answer });
+    const record = {
+      key: newKey(), service, call_id: "", prompt, scene: source, max_tokens, temperature, detail,
+      submitted_at: Date.now() / 1000, turns, state: "", answer: "",
+    };
+    keepJob(record);
+    return record;
+  };
   const leaveJob = (service) => write(tab, `nadir.current.${service}`, "");
   const newKey = () => (crypto.randomUUID ? crypto.randomUUID() : Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join(""));
 
@@ -213,5 +227,5 @@
 
   const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
-  window.nadir = { attachScene, keepJob, currentJob, leaveJob, newKey };
+  window.nadir = { attachScene, keepJob, currentJob, leaveJob, newJob };
 })();

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import io
 import re
@@ -52,11 +51,6 @@ def decode_data_url(url: str) -> bytes:
     if not data:
         raise NotAnImage("it is empty")
     return data
-
-
-def encode_data_url(data: bytes, mime: str) -> str:
-    """Returns a base64 `data:` URL."""
-    return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def inspect_image(data: bytes) -> EmbeddedImage:
