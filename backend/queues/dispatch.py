@@ -19,7 +19,10 @@ APPLICATION_VERSION = "nadir-1"
 """Fixed: DBOS gives unfinished jobs only to the version that took them, and a release must finish its elders' jobs."""
 
 POLLING_INTERVAL_S = 0.02
-"""How often each queue is looked at for a job to run, in seconds."""
+"""How often each queue is looked at for a job to run while jobs come in, in seconds."""
+
+QUIET_POLLING_INTERVAL_S = 0.1
+"""The same while none come in. Looking 50 times a second would cost a fifth of a core, day and night."""
 
 POLLER_STOPPING_S = 1.0
 """How long a poller may take to stop, in seconds."""
@@ -40,14 +43,19 @@ class Dispatcher:
         self._database = database
         self._dbos: DBOS | None = None
         self._url = database.url.render_as_string(hide_password=False)
+        self._concurrency = dict(concurrency)
         self._queues = {service: f"{APPLICATION}-{service}" for service in concurrency}
         DBOS.migrate(self._url)
         self._client = DBOSClient(
             system_database_engine=database, application_name=APPLICATION, retry_connection_errors=False
         )
-        for service, at_once in concurrency.items():
+        self.set_polling_interval(QUIET_POLLING_INTERVAL_S)
+
+    def set_polling_interval(self, interval_s: float) -> None:
+        """Sets how often every process looks at these queues for a job to run. Blocks."""
+        for service, at_once in self._concurrency.items():
             self._client.register_queue(
-                self._queues[service], worker_concurrency=at_once, polling_interval_sec=POLLING_INTERVAL_S
+                self._queues[service], worker_concurrency=at_once, polling_interval_sec=interval_s
             )
 
     def launch(
