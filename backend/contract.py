@@ -17,6 +17,7 @@ COMPLETIONS_PATH = "/v1/chat/completions"
 HEALTH_PATH = "/health"
 WARMUP_PATH = "/warmup"
 MODELS_PATH = "/v1/models"
+MODEL_PATH = "/v1/models/{model}"
 
 IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 RETRY_AFTER_HEADER = "Retry-After"
@@ -26,6 +27,15 @@ MAX_WAIT_S = 25
 
 MAX_OUTPUT_TOKENS = 4096
 """Largest `max_tokens` that a request may ask for."""
+
+MAX_MESSAGES = 200
+"""Most turns of a conversation."""
+
+MAX_PARTS = 64
+"""Most parts, text or image, of one turn."""
+
+MAX_STOPS = 16
+"""Most stop sequences."""
 
 RETENTION_DAYS = 7
 """Days for which a finished job's result can be fetched."""
@@ -83,7 +93,7 @@ class Message(BaseModel):
     """One turn of the conversation."""
 
     role: Literal["system", "user", "assistant"]
-    content: str | list[ContentPart]
+    content: str | Annotated[list[ContentPart], Field(min_length=1, max_length=MAX_PARTS)]
 
     @property
     def text(self) -> str:
@@ -115,7 +125,7 @@ class ChatRequest(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     model: str
-    messages: list[Message] = Field(min_length=1)
+    messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES)
     max_tokens: int | None = Field(default=None, ge=1, le=MAX_OUTPUT_TOKENS)
     """Most tokens to generate; the service's own default when absent."""
     max_completion_tokens: int | None = Field(default=None, ge=1, le=MAX_OUTPUT_TOKENS)
@@ -126,8 +136,8 @@ class ChatRequest(BaseModel):
     top_k: int | None = Field(default=None, ge=-1)
     presence_penalty: float | None = Field(default=None, ge=-2.0, le=2.0)
     frequency_penalty: float | None = Field(default=None, ge=-2.0, le=2.0)
-    seed: int | None = None
-    stop: str | list[str] | None = None
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+    stop: str | Annotated[list[str], Field(max_length=MAX_STOPS)] | None = None
     n: Literal[1] | None = None
     stream: bool = False
     """Synchronous route only: answer with server-sent events."""
