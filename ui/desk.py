@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from async_lru import alru_cache
 from cachetools import TTLCache
 
 from client.errors import InputError, NadirError
@@ -42,6 +43,10 @@ class Shown:
         return (*(gr.skip() if value is None else value for value in (self.status, self.answer, self.record)), button)
 
 
+UNCHANGED = Shown()
+"""Gradio empties the outputs of a generator that ends without having yielded."""
+
+
 class JobDesk:
     """Runs the jobs of one page on one service."""
 
@@ -55,11 +60,13 @@ class JobDesk:
         self._asks = asks
         self._called_off: TTLCache[str, bool] = TTLCache(maxsize=10_000, ttl=REMEMBERED_S)
         self._courses: TTLCache[str, JobCourse] = TTLCache(maxsize=10_000, ttl=REMEMBERED_S)
+        self._engine = alru_cache(ttl=REMEMBERED_S)(self._ask_for_engine)
 
     async def submit(self, value: Any) -> AsyncIterator[Shown]:
         """Prepares the picture and submits the job of a record that has none yet."""
         record = read_record(value)
         if record is None or record.call_id:
+            yield UNCHANGED
             return
         course = self._courses[record.key] = JobCourse.submitting(self.client.service)
         yield Shown(self._status(course), render_partial("", question=self._question(record)), busy=True)
@@ -75,6 +82,7 @@ class JobDesk:
         """Follows the job of a record until it ends, and shows it all the way."""
         record = read_record(value)
         if record is None or not record.call_id:
+            yield UNCHANGED
             return
         course = self._courses.pop(record.key, None) or JobCourse(self.client.service, call_id=record.call_id)
         question, text = self._question(record), ""
@@ -83,7 +91,7 @@ class JobDesk:
             async for event in self.client.job(record.call_id).events(live=True):
                 status = self._status(course) if course.observe(event) else None
                 if event.is_final:
-                    yield self._ended(record, course, event)
+                    yield await self._ended(record, course, event)
                     return
                 grown = isinstance(event, Running) and event.partial != text
                 text = event.partial if isinstance(event, Running) else text
@@ -126,13 +134,13 @@ class JobDesk:
             await job.cancel()
         return job.call_id
 
-    def _ended(self, record: JobRecord, course: JobCourse, event: FinalEvent) -> Shown:
+    async def _ended(self, record: JobRecord, course: JobCourse, event: FinalEvent) -> Shown:
         if not isinstance(event, Done):
             kept = self._kept(record, state=str(event.stage))
             return Shown(self._status(course), render_failure(final_error(event), self._remedies), kept, busy=False)
         answer = render_completion(
             event.completion,
-            engine="",
+            engine=await self._engine(),
             total_s=course.total_s(),
             max_tokens=record.max_tokens,
             remedies=self._remedies,
@@ -140,6 +148,12 @@ class JobDesk:
         )
         kept = self._kept(record, state=str(event.stage), answer=event.completion.text[:20_000])
         return Shown(self._status(course), answer, kept, busy=False)
+
+    async def _ask_for_engine(self) -> str:
+        try:
+            return (await self.client.health()).engine or ""
+        except NadirError:
+            return ""
 
     def _refused(self, record: JobRecord, error: NadirError) -> Shown:
         kept = self._kept(record, state="refused")

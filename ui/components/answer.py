@@ -73,7 +73,7 @@ def render_completion(
     """Renders a finished answer with its facts and buttons.
 
     Args:
-        engine: what answered, for people.
+        engine: what answered, by the name that the service gives; empty where it does not say.
         total_s: seconds from submission to the end; None where that is not known.
         max_tokens: what the answer was limited to.
     """
@@ -91,9 +91,7 @@ def render_completion(
 
 def answer_facts(completion: Completion, *, engine: str, total_s: float | None) -> list[str]:
     """Returns the quiet line under the answer: model, engine, tokens, how it ended, time."""
-    facts = [completion.model]
-    if engine:
-        facts.append(engine)
+    facts = ["preview engine, no model"] if engine == "preview" else [completion.model, engine]
     usage = completion.usage
     if usage.prompt_tokens:
         facts.append(f"{usage.prompt_tokens} + {usage.completion_tokens} tokens")

@@ -67,9 +67,11 @@ class RailStop:
 
     label: str
     state: str
-    """`past`, `current`, `ahead`, `skipped` or `stopped` (where a job ended without an answer)."""
+    """`past`, `current`, `ahead`, `skipped` (not seen), or `stopped` (where a job ended without an answer)."""
     seconds: float | None
     """How long the step took, or has taken so far; None when it is not known."""
+    remark: str = ""
+    """Stands in place of the seconds."""
 
 
 @dataclass
@@ -161,9 +163,9 @@ class JobCourse:
         if place == here:
             state = "past" if self.state == Stage.DONE else "stopped" if self.is_final else "current"
             return RailStop(LABELS[step], state, self._seconds(step) if step is not Step.DONE else None)
-        known = step in self._entered
-        skipped = step is Step.STARTING and not known and Step.QUEUED in self._entered
-        return RailStop(LABELS[step], "skipped" if skipped else "past", self._seconds(step))
+        if step is Step.STARTING and step not in self._entered:
+            return RailStop(LABELS[step], "skipped", None, "not needed" if Step.QUEUED in self._entered else "")
+        return RailStop(LABELS[step], "past", self._seconds(step))
 
     def _seconds(self, step: Step) -> float | None:
         if step not in self._entered:

@@ -105,6 +105,7 @@ def build_view(
                 render("presets.html", presets=text.presets, into=f"{text.name}-prompt"),
                 apply_default_css=False,
             )
+            go = gr.Button(text.action, variant="primary", elem_id=f"{text.name}-go", elem_classes=["nd-go"])
             with gr.Accordion("Settings", open=False, elem_classes=["nd-settings"]):
                 detail = gr.Dropdown(
                     DETAIL_CHOICES, value=Detail.STANDARD.value, label="Detail", info="How many pixels the model gets"
@@ -115,7 +116,6 @@ def build_view(
                 temperature = gr.Slider(
                     0, 1.5, value=service.temperature, step=0.05, label="Temperature", info="0 is the most repeatable"
                 )
-            go = gr.Button(text.action, variant="primary", elem_id=f"{text.name}-go", elem_classes=["nd-go"])
         with gr.Column(scale=7, min_width=320, elem_classes=["nd-right", "nd-panel"]):
             status = gr.HTML("", elem_id=f"{text.name}-status", apply_default_css=False)
             answer = gr.HTML(
