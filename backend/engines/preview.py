@@ -12,8 +12,8 @@ from threading import Lock
 
 from backend.contract import ChatRequest, Usage
 from backend.engines import Answer, EngineEvent, RequestRefused, TextPiece
-from backend.engines.measurements import Measurements, measure
-from backend.engines.questions import answer_question
+from backend.engines.pixels.answers import answer_question
+from backend.engines.pixels.measurements import Measurements, measure
 from backend.images import NotAnImage, decode_data_url
 
 NO_IMAGE = (

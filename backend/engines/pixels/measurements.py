@@ -10,10 +10,10 @@ import numpy as np
 from scipy import ndimage
 from skimage.color import rgb2lab
 
-from backend.engines.colours import NamedColour, dominant_colours
-from backend.engines.land_cover import Cover, classify
-from backend.engines.picture import Picture, read_picture
-from backend.engines.structure import BrightObjects, StraightEdges, bright_objects, straight_edges
+from backend.engines.pixels.colours import NamedColour, dominant_colours
+from backend.engines.pixels.land_cover import Cover, classify
+from backend.engines.pixels.picture import Picture, read_picture
+from backend.engines.pixels.structure import BrightObjects, StraightEdges, bright_objects, straight_edges
 
 
 @dataclass(frozen=True)

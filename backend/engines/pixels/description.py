@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from backend.engines.land_cover import Cover
-from backend.engines.measurements import Measurements
-from backend.engines.structure import LINE_SHARE
+from backend.engines.pixels.land_cover import Cover
+from backend.engines.pixels.measurements import Measurements
+from backend.engines.pixels.structure import LINE_SHARE
 
 LABEL = "Measured from the pixels, without a model:"
 """Begins what is said of a picture, so that nobody takes it for a model's answer."""
@@ -56,7 +56,7 @@ def describe(measured: Measurements) -> str:
     """Returns a description of two to five sentences."""
     if measured.is_empty:
         return f"{LABEL} the image holds no data; every pixel is transparent or black fill."
-    sentences = [_ground(measured), _remainder(measured), _tone(measured), _structure(measured)]
+    sentences = [ground_sentence(measured), _remainder(measured), _tone(measured), _structure(measured)]
     text = " ".join(capitalised(sentence) for sentence in sentences if sentence)
     return f"{LABEL} {text[0].lower()}{text[1:]}"
 
@@ -66,7 +66,8 @@ def is_flat(measured: Measurements) -> bool:
     return measured.contrast < 0.5 and len(measured.colours) == 1
 
 
-def _ground(measured: Measurements) -> str:
+def ground_sentence(measured: Measurements) -> str:
+    """Returns what covers the ground, in a sentence, or why that cannot be told."""
     if measured.greyscale:
         return "the image has no colour, so land cover cannot be told from it."
     if is_flat(measured):
@@ -170,4 +171,5 @@ def joined(parts: list[str]) -> str:
 
 
 def capitalised(sentence: str) -> str:
+    """Returns the sentence with a capital letter first."""
     return sentence[:1].upper() + sentence[1:]

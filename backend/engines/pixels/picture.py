@@ -106,7 +106,8 @@ def _black_fill(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
         if sizes[patch] >= FILL_MIN_SHARE * level.size and _ends_at_a_step(patches == patch, level):
             fill |= patches == patch
     # The row of pixels between fill and scene was averaged from both.
-    return fill | (ndimage.binary_dilation(fill, iterations=2) & (level < 2 * FILL_MIN_STEP))
+    seam = np.asarray(ndimage.binary_dilation(fill, iterations=2)) & (level < 2 * FILL_MIN_STEP)
+    return np.asarray(fill | seam)
 
 
 def _ends_at_a_step(patch: NDArray[np.bool_], level: NDArray[np.uint8]) -> bool:

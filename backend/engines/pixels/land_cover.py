@@ -19,13 +19,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.color import rgb2lab
 
-from backend.engines.picture import Picture
+from backend.engines.pixels.picture import Picture
 
 Mask = NDArray[np.bool_]
 Plane = NDArray[np.float32]
@@ -73,7 +74,7 @@ class CoverMap:
 
     def is_class(self, cover: Cover) -> Mask:
         """Returns where the class is."""
-        return self.codes == CODES[cover]
+        return np.asarray(self.codes == CODES[cover])
 
     def share(self, cover: Cover) -> float:
         """Returns the share of the pixels with data that the class has; for `NO_DATA`, of all pixels. 0 to 1."""
@@ -174,7 +175,7 @@ def _cues(lab: Plane) -> Cues:
 
 def _roughness(plane: Plane, window: int) -> Plane:
     detail = plane - ndimage.gaussian_filter(plane, 1.0)
-    return np.sqrt(np.maximum(ndimage.uniform_filter(detail * detail, window), 0))
+    return np.asarray(np.sqrt(np.maximum(ndimage.uniform_filter(detail * detail, window), 0)))
 
 
 def _is_vegetation(cues: Cues) -> Mask:
@@ -215,7 +216,7 @@ def _is_dark(cues: Cues) -> Mask:
 
 
 def _is_built_up(cues: Cues) -> Mask:
-    """Grey from afar, rough in lightness and in colour at close range, and not cluttered by blue shadow as forest is."""
+    """Grey from afar, rough in lightness and colour at close range, and without the blue shadows of a forest."""
     grey = (cues.chroma < 14) & (cues.lightness > 45)
     shadow = (cues.b < -7) & (cues.lightness < 50)
     mostly_grey = ndimage.uniform_filter(grey.astype(np.float32), 15) > 0.35
@@ -224,7 +225,7 @@ def _is_built_up(cues: Cues) -> Mask:
     core = rough & mostly_grey & few_shadows & (cues.local_chroma < 13) & (cues.local_lightness > 42)
     built_up = _thick_patches(core, 0.01)
     # What lies within a town belongs to it: courtyards, bright roofs, squares.
-    return built_up | (ndimage.uniform_filter(built_up.astype(np.float32), 17) > 0.5)
+    return np.asarray(built_up | (ndimage.uniform_filter(built_up.astype(np.float32), 17) > 0.5))
 
 
 def _thick_patches(mask: Mask, thickness: float) -> Mask:
@@ -249,15 +250,22 @@ def _split_dark(dark: Mask, water: Mask, green: Mask) -> tuple[Mask, Mask]:
     numbers = np.arange(count + 1)
     depth = ndimage.distance_transform_edt(patches > 0)
     thickness = np.asarray(ndimage.maximum(depth, patches, numbers)) / max(dark.shape)
-    known = np.asarray(ndimage.mean(water, patches, numbers))
+    known = _mean_of(water, patches, count)
     shore = np.where(depth <= 1.5, patches, 0)
     greenness = ndimage.uniform_filter(green.astype(np.float32), 9)
-    beside_green = np.nan_to_num(np.asarray(ndimage.mean(greenness, shore, numbers)))
+    beside_green = _mean_of(greenness, shore, count)
     open_water = (thickness > 0.042) & (beside_green < 0.3) | (thickness > 0.02) & (beside_green < 0.12)
     is_water = (known > 0.5) | open_water
     is_water[0] = False
     water = water | (dark & is_water[patches])
     return water, dark & ~water
+
+
+def _mean_of(values: NDArray[Any], patches: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    """Returns the mean of the values over each patch, 0 to `count`; 0 for a patch without pixels."""
+    numbers = patches.ravel()
+    sums = np.bincount(numbers, weights=values.ravel(), minlength=count + 1)
+    return np.asarray(sums / np.maximum(np.bincount(numbers, minlength=count + 1), 1))
 
 
 def _ribbons(mask: Mask) -> Mask:
@@ -271,7 +279,7 @@ def _ribbons(mask: Mask) -> Mask:
     numbers = np.arange(count + 1)
     depth = ndimage.distance_transform_edt(mask)
     deepest = np.maximum(np.asarray(ndimage.maximum(depth, patches, numbers)), 1e-6)
-    mean = np.maximum(np.asarray(ndimage.mean(depth, patches, numbers)), 1e-6)
+    mean = np.maximum(_mean_of(depth, patches, count), 1e-6)
     area = np.bincount(patches.ravel(), minlength=count + 1)
     thin = deepest < 0.06 * max(mask.shape)
     is_ribbon = (deepest / mean < 2.85) & (area / deepest**2 > 30) & (area > 0.004 * mask.size) & thin

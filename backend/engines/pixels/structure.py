@@ -64,13 +64,13 @@ def straight_edges(lightness: NDArray[np.float32], valid: Mask) -> StraightEdges
     """
     if min(lightness.shape) < 16:
         return StraightEdges(0, None)
-    edges = canny(lightness, sigma=1.5, low_threshold=4.0, high_threshold=10.0)
+    edges = canny(lightness, sigma=1.5, low_threshold=4.0, high_threshold=10.0)  # type: ignore[no-untyped-call]
     edges &= ndimage.binary_erosion(valid, iterations=5, border_value=1)
     if edges.mean() > MAX_EDGE_SHARE:
         return StraightEdges(0, None)
     length = round(LINE_SHARE * max(lightness.shape))
     angles = np.linspace(-np.pi / 2, np.pi / 2, 120, endpoint=False)
-    found = probabilistic_hough_line(
+    found = probabilistic_hough_line(  # type: ignore[no-untyped-call]
         edges, threshold=length // 3, line_length=length, line_gap=2, theta=angles, rng=np.random.default_rng(0)
     )
     return StraightEdges(len(found), _orientation(np.asarray(found, dtype=np.float64)))
