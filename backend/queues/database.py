@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +28,9 @@ BUSY_TIMEOUT_MS = 30_000
 
 CONNECT_TIMEOUT_S = 10
 """How long to wait for a Postgres server to answer, in seconds."""
+
+SUBSECOND_SQLITE = (3, 42)
+"""First SQLite with `unixepoch('subsec')`, which DBOS relies on from Python 3.12 on. Debian 12 has an older one."""
 
 THREADS = 8
 """Calls that may wait for the database at once; the event loop never does."""
@@ -133,6 +138,10 @@ def insert_if_new(connection: sa.Connection, table: sa.Table) -> PostgresInsert 
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
+def _unix_time(_modifier: str) -> float:
+    return round(time.time(), 3)
+
+
 def _open_sqlite(path: Path) -> sa.Engine:
     database = sa.create_engine(f"sqlite:///{path}", pool_size=20)
 
@@ -145,5 +154,7 @@ def _open_sqlite(path: Path) -> sa.Engine:
         # Readers and the writer do not wait for each other; a killed process loses nothing.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        if sqlite3.sqlite_version_info < SUBSECOND_SQLITE:
+            connection.create_function("unixepoch", 1, _unix_time)
 
     return database

@@ -49,14 +49,12 @@ class Dispatcher:
         self._client = DBOSClient(
             system_database_engine=database, application_name=APPLICATION, retry_connection_errors=False
         )
-        self.set_polling_interval(QUIET_POLLING_INTERVAL_S)
 
     def set_polling_interval(self, interval_s: float) -> None:
         """Sets how often every process looks at these queues for a job to run. Blocks."""
-        for service, at_once in self._concurrency.items():
-            self._client.register_queue(
-                self._queues[service], worker_concurrency=at_once, polling_interval_sec=interval_s
-            )
+        for name in self._queues.values():
+            if queue := self._client.retrieve_queue(name):
+                queue.set_polling_interval_sec(interval_s)
 
     def launch(
         self, worker_id: str, run: Callable[[str, str], Awaitable[None]], loop: asyncio.AbstractEventLoop
@@ -65,6 +63,10 @@ class Dispatcher:
 
         When `run` is cancelled the job counts as interrupted, and is run again once this worker has left.
         """
+        for service, at_once in self._concurrency.items():
+            self._client.register_queue(
+                self._queues[service], worker_concurrency=at_once, polling_interval_sec=QUIET_POLLING_INTERVAL_S
+            )
         self._dbos = DBOS(config=self._config(worker_id))
 
         # DBOS has an event loop of its own; engines and their connections belong to the application's.
@@ -120,7 +122,7 @@ class Dispatcher:
             "executor_id": worker_id,
             # Neither events nor streams of DBOS are used. The interval bounds how long its shutdown takes.
             "use_listen_notify": False,
-            "notification_listener_polling_interval_sec": 0.2,
+            "notification_listener_polling_interval_sec": 0.05,
             "enable_otlp": False,
             # Each interrupted job is a warning of DBOS's, and each start a page of information.
             "log_level": "ERROR",
