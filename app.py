@@ -68,7 +68,9 @@ def main() -> None:
     except ValidationError as error:
         sys.exit("\n".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
     except OSError as error:
-        sys.exit(f"Port {settings.port} of {settings.host} cannot be opened ({error.strerror}). Set PORT to another one.")
+        sys.exit(
+            f"Port {settings.port} of {settings.host} cannot be opened ({error.strerror}). Set PORT to another one."
+        )
     port = listener.getsockname()[1]
     app = build_app(settings, f"http://127.0.0.1:{port}")
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S)

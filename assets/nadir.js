@@ -52,8 +52,10 @@
       submitted_at: Date.now() / 1000, turns, state: "", answer: "",
     };
     keepJob(record);
+    if (matchMedia("(max-width: 820px)").matches) visible(".nd-right")?.scrollIntoView({ block: "start" });
     return record;
   };
+  const visible = (selector) => [...document.querySelectorAll(selector)].find((node) => node.offsetParent !== null);
   const leaveJob = (service) => write(tab, `nadir.current.${service}`, "");
   const newKey = () => (crypto.randomUUID ? crypto.randomUUID() : Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join(""));
 
@@ -205,23 +207,22 @@
       upload(event.dataTransfer.files[0]);
     });
   };
-  const visibleScene = () => [...document.querySelectorAll(".nd-scene-host")].find((host) => host.offsetParent !== null);
   const sceneElement = (host) => [host, ...(host?.querySelectorAll("*") || [])].find((node) => node?.ndUpload);
   document.addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files || [])][0];
-    const host = file && visibleScene();
+    const host = file && visible(".nd-scene-host");
     if (host) { event.preventDefault(); sceneElement(host)?.ndUpload(file); }
   });
   document.addEventListener("click", (event) => {
     const sample = event.target.closest("[data-sample]");
-    if (sample) sceneElement(visibleScene())?.ndSample(sample.dataset.sample);
+    if (sample) sceneElement(visible(".nd-scene-host"))?.ndSample(sample.dataset.sample);
   });
   // A file dropped beside the frame must not replace the page.
   for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      [...document.querySelectorAll(".nd-go")].find((node) => node.offsetParent !== null)?.click();
+      visible(".nd-go")?.click();
     }
   });
 

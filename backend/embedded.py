@@ -1,4 +1,4 @@
-"""The services that the app serves itself: a gateway each, on one durable queue, with the engine that the settings name."""
+"""The services that the app serves itself: a gateway each on one durable queue, with the engine of the settings."""
 
 from __future__ import annotations
 
@@ -71,4 +71,3 @@ def make_engine(settings: Settings, service: ServiceSpec) -> Engine:
         api_key=reveal(settings.upstream_api_key),
         models={service.model: model} if model else {},
     )
-

@@ -53,9 +53,7 @@ def _connect_ask_about(button: gr.Button, caption: WorkingView, ask: WorkingView
 
     button.click(
         carry_over, inputs=[caption.scene], outputs=[ask.scene, tabs], show_progress="hidden", api_visibility="private"
-    ).then(
-        None, js="() => document.querySelector('#ask-prompt textarea')?.focus()", api_visibility="private"
-    )
+    ).then(None, js="() => document.querySelector('#ask-prompt textarea')?.focus()", api_visibility="private")
 
 
 def _connect_check(

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from backend.contract import Stage
 from backend.services import ServiceSpec
-from client.events import Cancelled, Expired, Failed, JobEvent, Queued, Running, Starting, Unreachable, Waiting
+from client.events import JobEvent, Queued, Running, Starting, Unreachable, Waiting
 from ui.fragments import render
 
 
@@ -190,12 +190,6 @@ def expectation(event: JobEvent, service: ServiceSpec) -> str:
             return "The service has the job. It says no more until the answer is there."
         case Running(partial=partial):
             return "The text appears as it is written." if partial else "The model is looking at the picture."
-        case Failed():
-            return "The job ended without an answer."
-        case Cancelled():
-            return "The job was stopped on the service."
-        case Expired():
-            return "The service no longer has this job."
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What Caption and Ask have in common: scene and settings on the left, job and answer on the right, and their events."""
+"""What Caption and Ask have in common: scene and settings on the left, job and answer on the right."""
 
 from __future__ import annotations
 
@@ -149,9 +149,7 @@ def connect_view(view: WorkingView, page: gr.Blocks) -> None:
         drawn_up = trigger(None, inputs=inputs, outputs=[view.record], js=_new_job_js(view), api_visibility="private")
         _run_job(view, drawn_up)
     _watch_job(view, view.keep_waiting)
-    view.cancel.click(
-        _cancel_handler(view), inputs=[view.record], outputs=[], queue=False, api_visibility="private"
-    )
+    view.cancel.click(_cancel_handler(view), inputs=[view.record], outputs=[], queue=False, api_visibility="private")
     found = page.load(
         None, outputs=[view.record], js=f"() => nadir.currentJob('{view.service.key}')", api_visibility="private"
     )
@@ -259,5 +257,3 @@ def _draw_empty(text: ViewText) -> str:
 
 def _unseen_button(elem_id: str) -> gr.Button:
     return gr.Button(visible="hidden", elem_id=elem_id)
-
-
