@@ -98,15 +98,17 @@ class Dispatcher:
         }
         self._client.enqueue_in_transaction(connection, options, service, call_id)
 
-    def requeue_orphans(self, alive: Collection[str]) -> None:
-        """Queues again the jobs that were running on a worker that is not among `alive`. Blocks."""
-        for queue_name in self._queues.values():
-            running = self._client.list_workflows(
-                status="PENDING", queue_name=queue_name, load_input=False, load_output=False
-            )
-            orphans = [workflow.workflow_id for workflow in running if workflow.executor_id not in alive]
-            if orphans:
-                self._client.resume_workflows(orphans, queue_name=queue_name)
+    def requeue_orphans(self, find_alive: Callable[[], Collection[str]]) -> None:
+        """Queues again the jobs that run on a worker that is not alive. Blocks."""
+        running = {
+            name: self._client.list_workflows(status="PENDING", queue_name=name, load_input=False, load_output=False)
+            for name in self._queues.values()
+        }
+        # Asked only now: a worker shows itself before it takes a job, so none of these is newer than the answer.
+        alive = find_alive()
+        for name, workflows in running.items():
+            if orphans := [workflow.workflow_id for workflow in workflows if workflow.executor_id not in alive]:
+                self._client.resume_workflows(orphans, queue_name=name)
 
     def forget(self, call_ids: Collection[str]) -> None:
         """Removes what DBOS knows about these jobs. Blocks."""

@@ -193,8 +193,11 @@ class DurableStore:
 
     async def _beat(self) -> None:
         await self._database.transact(self._worker.beat)
-        alive = await self._database.transact(self._worker.find_alive)
-        await self._database.in_thread(self._dispatching.requeue_orphans, alive)
+        await self._database.in_thread(self._dispatching.requeue_orphans, self._find_alive)
+
+    def _find_alive(self) -> set[str]:
+        with self._database.engine.begin() as connection:
+            return self._worker.find_alive(connection)
 
     async def _leave(self) -> None:
         try:

@@ -14,7 +14,7 @@ from backend.contract import ChatRequest, Message, Usage
 from backend.engines import Answer, EngineEvent, Starting, TextPiece
 from backend.images import encode_data_url
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """How long a test waits for something that has to happen."""
 
 T = TypeVar("T")
