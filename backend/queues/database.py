@@ -86,7 +86,7 @@ class JobDatabase:
         Raises:
             QueueUnavailable: the database is not open, or cannot be reached.
         """
-        result = await self.in_thread(self._transact, work)
+        result: T = await self.in_thread(self._transact, work)
         self._note_reachable(True)
         return result
 

@@ -140,7 +140,8 @@ def _stop_polling(dbos: DBOS) -> None:
     for stop in dbos.background_thread_stop_events:
         stop.set()
     for thread in threading.enumerate():
-        if thread.name.startswith(_POLLER_THREADS):
+        # One that has not started yet finds itself stopped, and cannot be joined.
+        if thread.name.startswith(_POLLER_THREADS) and thread.is_alive():
             thread.join(timeout=POLLER_STOPPING_S)
 
 
