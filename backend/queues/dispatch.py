@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, WorkflowSerializationFormat
@@ -57,7 +58,7 @@ class Dispatcher:
                 queue.set_polling_interval_sec(interval_s)
 
     def launch(
-        self, worker_id: str, run: Callable[[str, str], Awaitable[None]], loop: asyncio.AbstractEventLoop
+        self, worker_id: str, run: Callable[[str, str], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop
     ) -> None:
         """Begins to run jobs: `run(service, call_id)` is awaited on `loop` for each. Blocks until DBOS is up.
 
@@ -74,7 +75,7 @@ class Dispatcher:
         async def answer(service: str, call_id: str) -> None:
             if loop.is_closed():
                 raise asyncio.CancelledError
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_awaited(run(service, call_id)), loop))
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(service, call_id), loop))
 
         DBOS.listen_queues(list(self._queues.values()))
         DBOS.launch()
@@ -129,10 +130,6 @@ class Dispatcher:
             # Each interrupted job is a warning of DBOS's, and each start a page of information.
             "log_level": "ERROR",
         }
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work
 
 
 def _stop_polling(dbos: DBOS) -> None:
