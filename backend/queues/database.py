@@ -49,6 +49,7 @@ class JobDatabase:
         self._database_url = database_url
         self._engine: sa.Engine | None = None
         self._threads: ThreadPoolExecutor | None = None
+        self._is_reachable = True
 
     @property
     def is_open(self) -> bool:
@@ -85,7 +86,9 @@ class JobDatabase:
         Raises:
             QueueUnavailable: the database is not open, or cannot be reached.
         """
-        return await self.in_thread(self._transact, work)
+        result: T = await self.in_thread(self._transact, work)
+        self._note_reachable(True)
+        return result
 
     async def in_thread(self, work: Callable[..., T], *args: object) -> T:
         """Runs `work(*args)`, which may wait for the database, and returns its result.
@@ -98,8 +101,16 @@ class JobDatabase:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-            logger.warning("The job queue's database cannot be reached: %s", error)
+            self._note_reachable(False, str(error))
             raise QueueUnavailable("The job queue's database cannot be reached. Try again in a moment.") from error
+
+    def _note_reachable(self, is_reachable: bool, why_not: str = "") -> None:
+        # Said once, not at each of the attempts that follow each other within a second.
+        if self._is_reachable and not is_reachable:
+            logger.warning("The job queue's database cannot be reached: %s", why_not)
+        elif is_reachable and not self._is_reachable:
+            logger.warning("The job queue's database can be reached again")
+        self._is_reachable = is_reachable
 
     def _transact(self, work: Callable[[sa.Connection], T]) -> T:
         with self.engine.begin() as connection:

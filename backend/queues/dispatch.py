@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, WorkflowSerializationFormat
@@ -57,7 +58,7 @@ class Dispatcher:
                 queue.set_polling_interval_sec(interval_s)
 
     def launch(
-        self, worker_id: str, run: Callable[[str, str], Awaitable[None]], loop: asyncio.AbstractEventLoop
+        self, worker_id: str, run: Callable[[str, str], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop
     ) -> None:
         """Begins to run jobs: `run(service, call_id)` is awaited on `loop` for each. Blocks until DBOS is up.
 
@@ -74,7 +75,7 @@ class Dispatcher:
         async def answer(service: str, call_id: str) -> None:
             if loop.is_closed():
                 raise asyncio.CancelledError
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_awaited(run(service, call_id)), loop))
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(service, call_id), loop))
 
         DBOS.listen_queues(list(self._queues.values()))
         DBOS.launch()
@@ -98,15 +99,17 @@ class Dispatcher:
         }
         self._client.enqueue_in_transaction(connection, options, service, call_id)
 
-    def requeue_orphans(self, alive: Collection[str]) -> None:
-        """Queues again the jobs that were running on a worker that is not among `alive`. Blocks."""
-        for queue_name in self._queues.values():
-            running = self._client.list_workflows(
-                status="PENDING", queue_name=queue_name, load_input=False, load_output=False
-            )
-            orphans = [workflow.workflow_id for workflow in running if workflow.executor_id not in alive]
-            if orphans:
-                self._client.resume_workflows(orphans, queue_name=queue_name)
+    def requeue_orphans(self, find_alive: Callable[[], Collection[str]]) -> None:
+        """Queues again the jobs that run on a worker that is not alive. Blocks."""
+        running = {
+            name: self._client.list_workflows(status="PENDING", queue_name=name, load_input=False, load_output=False)
+            for name in self._queues.values()
+        }
+        # Asked only now: a worker shows itself before it takes a job, so none of these is newer than the answer.
+        alive = find_alive()
+        for name, workflows in running.items():
+            if orphans := [workflow.workflow_id for workflow in workflows if workflow.executor_id not in alive]:
+                self._client.resume_workflows(orphans, queue_name=name)
 
     def forget(self, call_ids: Collection[str]) -> None:
         """Removes what DBOS knows about these jobs. Blocks."""
@@ -129,16 +132,13 @@ class Dispatcher:
         }
 
 
-async def _awaited(work: Awaitable[None]) -> None:
-    await work
-
-
 def _stop_polling(dbos: DBOS) -> None:
     # DBOS closes its event loop while its pollers may still hand it a job, on which they then wait for seconds.
     for stop in dbos.background_thread_stop_events:
         stop.set()
     for thread in threading.enumerate():
-        if thread.name.startswith(_POLLER_THREADS):
+        # One that has not started yet finds itself stopped, and cannot be joined.
+        if thread.name.startswith(_POLLER_THREADS) and thread.is_alive():
             thread.join(timeout=POLLER_STOPPING_S)
 
 

@@ -119,14 +119,16 @@ class DurableStore:
         if self._pulse is not None:
             self._pulse.cancel()
             await asyncio.wait({self._pulse})
-        if self._dispatcher is not None:
-            await asyncio.gather(*(queue.stop(STOPPING_S) for queue in self._queues.values()))
-            await self._database.in_thread(self._dispatcher.stop)
-            await self._leave()
-        self._dispatcher = self._pulse = None
-        self._database.close()
-        for queue in self._queues.values():
-            queue.dismiss()
+        try:
+            if self._dispatcher is not None:
+                await asyncio.gather(*(queue.stop(STOPPING_S) for queue in self._queues.values()))
+                await self._database.in_thread(self._dispatcher.stop)
+                await self._leave()
+        finally:
+            self._dispatcher = self._pulse = None
+            self._database.close()
+            for queue in self._queues.values():
+                queue.dismiss()
 
     async def sweep(self) -> int:
         """Removes jobs whose retention has passed, and images that no job needs. Returns how many jobs it removed.
@@ -193,8 +195,11 @@ class DurableStore:
 
     async def _beat(self) -> None:
         await self._database.transact(self._worker.beat)
-        alive = await self._database.transact(self._worker.find_alive)
-        await self._database.in_thread(self._dispatching.requeue_orphans, alive)
+        await self._database.in_thread(self._dispatching.requeue_orphans, self._find_alive)
+
+    def _find_alive(self) -> set[str]:
+        with self._database.engine.begin() as connection:
+            return self._worker.find_alive(connection)
 
     async def _leave(self) -> None:
         try:
