@@ -10,7 +10,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from backend.contract import RETENTION_DAYS
-from ui.theme import FAVICON, STYLE_SHEET, head, make_theme
+from ui.theme import FAVICON, STYLE_SHEETS, head, make_theme
 
 MAX_UPLOAD = "4gb"
 """Largest scene that may be uploaded: the limit of a classic TIFF."""
@@ -47,6 +47,6 @@ def mount_page(app: FastAPI, page: gr.Blocks) -> FastAPI:
         run_history=False,
         footer_links=[],
         theme=make_theme(),
-        css_paths=STYLE_SHEET,
+        css_paths=STYLE_SHEETS,
         head=head(),
     )

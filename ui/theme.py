@@ -8,8 +8,8 @@ import gradio as gr
 from gradio.themes.utils import colors
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
-STYLE_SHEET = ASSETS / "nadir.css"
-SCRIPT = ASSETS / "nadir.js"
+STYLE_SHEETS = sorted(ASSETS.glob("*.css"))
+SCRIPTS = sorted(ASSETS.glob("*.js"))
 FAVICON = ASSETS / "favicon.svg"
 
 _TEAL = colors.Color(
@@ -107,5 +107,5 @@ def make_theme() -> gr.themes.Base:
 
 
 def head() -> str:
-    """Returns what goes into the page's head: the script, before any component runs."""
-    return f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
+    """Returns what goes into the page's head: the scripts, before any component runs."""
+    return "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS)
