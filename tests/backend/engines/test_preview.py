@@ -7,16 +7,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from backend.contract import ChatRequest, ImagePart, ImageURL, Message, TextPart
+from backend.contract import ChatRequest, ImagePart, ImageURL, Message, TextPart, encode_data_url
 from backend.engines import Answer, EngineEvent, RequestRefused, TextPiece
 from backend.engines import preview as preview_module
 from backend.engines.pixels.measurements import Measurements, measure
 from backend.engines.preview import NO_IMAGE, PreviewEngine
-from backend.images import encode_data_url
 from tests.backend.engines import drawn
 
 GREEN = encode_data_url(drawn.encoded(drawn.side_by_side(drawn.GRASS)), "image/png")
-BLUE = encode_data_url(drawn.encoded(drawn.side_by_side(drawn.WATER)), "image/png")
+BLUE = encode_data_url(drawn.encoded(drawn.side_by_side(drawn.WATER, (28, 82, 118))), "image/png")
 
 
 def turn(text: str, *urls: str, role: str = "user") -> Message:
@@ -86,13 +85,8 @@ async def test_a_request_without_an_image_is_told_so(engine: PreviewEngine) -> N
 
 
 async def test_the_last_question_counts_and_the_image_may_be_in_an_earlier_turn(engine: PreviewEngine) -> None:
-    asked = request(
-        turn("Is there vegetation?", BLUE), turn("No.", role="assistant"), turn("And is there any water?")
-    )
+    asked = request(turn("Is there grass?", BLUE), turn("No.", role="assistant"), turn("And is there any water?"))
 
-    assert (await answer(engine, asked)).text.startswith("This needs")
-
-    asked.messages[-1] = turn("Is there any water?")
     assert (await answer(engine, asked)).text.startswith("Yes.")
 
 

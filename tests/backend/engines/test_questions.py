@@ -58,6 +58,7 @@ def ask(scene: str, question: str) -> str:
         # Negation says what is the case, whatever yes or no mean to the reader.
         (LAKE, "Isn't there any water?", "Yes, there is water."),
         (LAKE, "Is there no water?", "No, there is water."),
+        (LAKE, "So, is there any water?", "Yes."),
         (FOREST, "Is there no water?", "Yes, there is no water."),
         (STORM, "Is the image free of clouds?", "Probably not, there is cloud or snow."),
         (LAKE, "Is the image cloud-free?", "Yes, there is no"),
@@ -113,11 +114,11 @@ def test_an_answer_begins_with_what_was_asked(scene: str, question: str, beginni
     [
         (LAKE, "How much of the image is vegetation?", "vegetation covers about 43% of the image"),
         (LAKE, "What percentage of the image is covered by water?", "water covers about 39% of the image"),
-        (LAKE, "What is the share of grean?", "vegetation covers about 43%"),
+        (LAKE, "What is the share of vegitation?", "vegetation covers about 43%"),
         (LAKE, "What proportion is no data?", "about 2% of the frame holds no data"),
         (LAKE, "How large is the lake?", "how large that is on the ground is not known"),
         (LAKE, "What is the ratio of water to vegetation?", "water covers about 39% of the image; vegetation covers"),
-        (FOREST, "How much water is there?", "31%"),
+        (FOREST, "How much water is there?", "water covers under 1% of the image"),
         (FOREST, "Is there water?", "about 31% is dark and bluish, but lies like shadow"),
         (LAKE, "Is there a river?", "what kind of water it is, colour and texture do not tell"),
         (LAKE, "What colours are in the image?", "turquoise (about 51%)"),
@@ -131,8 +132,6 @@ def test_an_answer_begins_with_what_was_asked(scene: str, question: str, beginni
     ],
 )
 def test_an_answer_states_what_was_measured(scene: str, question: str, statement: str) -> None:
-    if (scene, question) == (FOREST, "How much water is there?"):
-        statement = "water"
     assert statement in ask(scene, question)
 
 
@@ -145,6 +144,9 @@ def test_an_answer_states_what_was_measured(scene: str, question: str, statement
         "How many houses are there?",
         "How many trees are in the image?",
         "Where is the river?",
+        "Is there a train?",
+        "How many drivers are there?",
+        "Are there horses or planes by the water?",
         "Is the water clean?",
         "Is the river navigable?",
         "What kind of trees are these?",
@@ -178,7 +180,14 @@ def test_a_question_about_a_class_gets_its_share_with_the_reference_to_the_model
 
 @pytest.mark.parametrize(
     "request_text",
-    ["", "  ", "Describe this satellite image in detail.", "What do you see?", "What is in this image?", "Write a caption"],
+    [
+        "",
+        "  ",
+        "Describe this satellite image in detail.",
+        "What do you see?",
+        "What is in this image?",
+        "Write a caption",
+    ],
 )
 def test_a_request_for_a_description_gets_one(request_text: str) -> None:
     assert ask(LAKE, request_text) == describe(drawn.measured_scene(LAKE))
@@ -191,9 +200,7 @@ def test_a_request_for_a_description_with_more_gets_told_what_is_missing() -> No
     assert "What else is asked for needs the vision-language model" in answer
 
 
-@pytest.mark.parametrize(
-    "scene", [LAKE, CITY, DESERT, STORM, FOREST, "salt_lake_ponds", "yellowstone_meadow"]
-)
+@pytest.mark.parametrize("scene", [LAKE, CITY, DESERT, STORM, FOREST, "salt_lake_ponds", "yellowstone_meadow"])
 def test_a_description_is_labelled_prose_of_two_to_five_sentences(scene: str) -> None:
     text = describe(drawn.measured_scene(scene))
 

@@ -73,7 +73,9 @@ def test_colours_have_everyday_names(lab: tuple[float, float, float], name: str)
 
 
 def test_dominant_colours_come_with_their_shares() -> None:
-    colours = measure(drawn.encoded(drawn.side_by_side((20, 30, 160), (20, 30, 160), (20, 30, 160), (40, 160, 40)))).colours
+    colours = measure(
+        drawn.encoded(drawn.side_by_side((20, 30, 160), (20, 30, 160), (20, 30, 160), (40, 160, 40)))
+    ).colours
 
     assert [colour.name for colour in colours] == ["dark blue", "green"]
     assert [colour.share for colour in colours] == pytest.approx([0.75, 0.25], abs=0.02)
