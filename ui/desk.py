@@ -7,6 +7,7 @@ called off.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from client.payload import chat_request
 from ui.components.answer import Remedies, final_error, render_completion, render_failure, render_partial
 from ui.components.job_status import JobCourse, render_status
 from ui.fragments import render
-from ui.record import JobRecord, read_record
+from ui.record import MAX_ANSWER_CHARACTERS, MAX_TROUBLE_CHARACTERS, JobRecord, read_record
 from ui.shelf import SceneShelf
 
 REMEMBERED_S = 900
@@ -73,12 +74,12 @@ class JobDesk:
         course = self._courses[record.key] = JobCourse.submitting(self.client.service)
         yield Shown(self._status(course), self._partial(record, ""), busy=True)
         try:
-            record = record.model_copy(update={"call_id": await self._send(record)})
+            call_id, thumbnail = await asyncio.gather(self._send(record), self._thumbnail(record))
         except NadirError as error:
             yield self._refused(record, error)
             return
-        course.submitted(record.call_id)
-        yield Shown(self._status(course), record=record.model_dump(mode="json"))
+        course.submitted(call_id)
+        yield Shown(self._status(course), record=self._kept(record, call_id=call_id, thumbnail=thumbnail))
 
     async def watch(self, value: Any) -> AsyncIterator[Shown]:
         """Follows the job of a record until it ends, and shows it all the way."""
@@ -118,7 +119,7 @@ class JobDesk:
     async def _send(self, record: JobRecord) -> str:
         if not record.prompt.strip():
             raise InputError("There is no question yet." if self._asks else "There is no prompt yet.")
-        source = record.scene.model_dump(exclude={"name"}, exclude_none=True) if record.scene else None
+        source = record.scene.source if record.scene else None
         if not source:
             raise InputError("There is no scene yet. Drop one, or pick a sample.")
         name = record.scene.name if record.scene else ""
@@ -136,19 +137,25 @@ class JobDesk:
             await job.cancel()
         return job.call_id
 
+    async def _thumbnail(self, record: JobRecord) -> str:
+        return await self._shelf.thumbnail(record.scene) if record.scene else ""
+
     async def _ended(self, record: JobRecord, course: JobCourse, event: FinalEvent) -> Shown:
+        # A job that had ended before this tab asked for it keeps the time that was seen then.
+        took_s = course.total_s() if record.took_s is None else record.took_s
+        ended = {"state": str(event.stage), "took_s": took_s, "engine": await self._engine()}
         if not isinstance(event, Done):
-            kept = self._kept(record, state=str(event.stage))
+            kept = self._kept(record, **ended, trouble=event.message[:MAX_TROUBLE_CHARACTERS])
             return Shown(self._status(course), render_failure(final_error(event), self._remedies), kept, busy=False)
         answer = render_completion(
             event.completion,
-            engine=await self._engine(),
-            total_s=course.total_s(),
+            engine=ended["engine"],
+            total_s=took_s,
             max_tokens=record.max_tokens,
             remedies=self._remedies,
             question=self._question(record),
         )
-        kept = self._kept(record, state=str(event.stage), answer=event.completion.text[:20_000])
+        kept = self._kept(record, **ended, answer=event.completion.text[:MAX_ANSWER_CHARACTERS])
         return Shown(self._status(course), answer + self._turns(record), kept, busy=False)
 
     async def _ask_for_engine(self) -> str:
@@ -158,7 +165,7 @@ class JobDesk:
             return ""
 
     def _refused(self, record: JobRecord, error: NadirError) -> Shown:
-        kept = self._kept(record, state="refused")
+        kept = self._kept(record, state="refused", trouble=str(error)[:MAX_TROUBLE_CHARACTERS])
         return Shown("", render_failure(error, self._remedies), kept, busy=False)
 
     def _kept(self, record: JobRecord, **changes: Any) -> dict[str, Any]:

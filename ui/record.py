@@ -10,6 +10,10 @@ from backend.contract import MAX_OUTPUT_TOKENS
 from client.payload import Detail, Turn
 
 MAX_PROMPT_CHARACTERS = 8000
+MAX_ANSWER_CHARACTERS = 20_000
+MAX_TROUBLE_CHARACTERS = 2000
+MAX_THUMBNAIL_CHARACTERS = 16_000
+"""Longest data URL of a thumbnail; most take a third of it."""
 MAX_TURNS = 8
 """Earlier turns that are sent along; more would not fit the model's context beside a large picture."""
 
@@ -18,7 +22,7 @@ class RecordedTurn(BaseModel):
     """An earlier question about the same scene."""
 
     question: str = Field(max_length=MAX_PROMPT_CHARACTERS)
-    answer: str = Field(max_length=20_000)
+    answer: str = Field(max_length=MAX_ANSWER_CHARACTERS)
 
 
 class RecordedScene(BaseModel):
@@ -27,6 +31,11 @@ class RecordedScene(BaseModel):
     upload: str | None = Field(default=None, max_length=4096)
     sample: str | None = Field(default=None, max_length=100)
     name: str = Field(default="", max_length=1000)
+
+    @property
+    def source(self) -> dict[str, str]:
+        """The same as the scene panel has it."""
+        return self.model_dump(exclude={"name"}, exclude_none=True)
 
 
 class JobRecord(BaseModel):
@@ -49,7 +58,15 @@ class JobRecord(BaseModel):
     turns: list[RecordedTurn] = Field(default_factory=list, max_length=100)
     state: str = ""
     """How the job ended; empty while it goes on."""
-    answer: str = Field(default="", max_length=20_000)
+    answer: str = Field(default="", max_length=MAX_ANSWER_CHARACTERS)
+    trouble: str = Field(default="", max_length=MAX_TROUBLE_CHARACTERS)
+    """Why it ended without an answer."""
+    took_s: float | None = None
+    """Seconds from submission to the end; None where nobody saw that."""
+    engine: str = Field(default="", max_length=100)
+    """What answered, by the name that the service gives."""
+    thumbnail: str = Field(default="", max_length=MAX_THUMBNAIL_CHARACTERS)
+    """The scene as a data URL; empty when there was none, or its room was needed."""
 
     @property
     def history(self) -> list[Turn]:

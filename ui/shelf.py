@@ -9,6 +9,7 @@ from typing import Any
 from async_lru import alru_cache
 from gradio.processing_utils import save_bytes_to_cache
 
+from backend.contract import encode_data_url
 from client.errors import SceneError
 from client.imagery import SceneReader
 from client.payload import Detail, Picture
@@ -25,6 +26,7 @@ from ui.components.scene import (
     resolve_upload,
     scene_facts,
 )
+from ui.record import MAX_THUMBNAIL_CHARACTERS, RecordedScene
 
 OPEN_SCENES = 64
 """Scenes, previews and pictures that are remembered, so that a second question about a scene reads nothing anew."""
@@ -40,6 +42,7 @@ class SceneShelf:
         self._open = alru_cache(maxsize=OPEN_SCENES)(self._open_file)
         self._preview_url = alru_cache(maxsize=OPEN_SCENES)(self._make_preview)
         self._picture = alru_cache(maxsize=8)(self._make_picture)
+        self._thumbnail = alru_cache(maxsize=OPEN_SCENES)(self._make_thumbnail)
 
     async def show(self, value: SceneValue | None, detail: Detail) -> SceneValue:
         """Returns the panel's new value: the scene drawn, or why it cannot be read."""
@@ -61,6 +64,13 @@ class SceneShelf:
         """
         scene = await self._scene(source or {}, name)
         return scene, await self._picture(Known(scene), detail)
+
+    async def thumbnail(self, recorded: RecordedScene) -> str:
+        """Returns a data URL of a few kilobytes that shows the scene in lists; empty where it cannot be shown."""
+        try:
+            return await self._thumbnail(Known(await self._scene(recorded.source, recorded.name)))
+        except SceneError:
+            return ""
 
     async def _view(self, source: Mapping[str, Any], name: str, detail: Detail) -> SceneView:
         scene, picture = await self.picture(source, name, detail)
@@ -100,6 +110,11 @@ class SceneShelf:
 
     async def _make_picture(self, scene: Known, detail: Detail) -> Picture:
         return await self._reader.picture(scene.scene, detail)
+
+    async def _make_thumbnail(self, scene: Known) -> str:
+        drawn = await self._reader.thumbnail(scene.scene)
+        url = encode_data_url(drawn.data, drawn.mime)
+        return url if len(url) <= MAX_THUMBNAIL_CHARACTERS else ""
 
 
 class Known:
