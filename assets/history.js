@@ -15,6 +15,7 @@
     unsent: "Not sent", going: "In progress",
   };
   const COLOURS = { refused: "failed", unsent: "cancelled", going: "running" };
+  const ENGINES = { preview: "Preview engine", openai: "Own server", vllm: "vLLM on Modal" };
   const FAILED = ["failed", "refused", "expired", "unsent"];
 
   // ---- what is known of a job
@@ -86,7 +87,7 @@
     const fill = (row, name, text) => { const node = row.querySelector(`[data-${name}]`); if (node.textContent !== text) node.textContent = text; };
     const facts = (record) => [
       ["Call id", record.call_id], ["Scene", record.scene && record.scene.name], ["Longest answer", `${record.max_tokens} tokens`],
-      ["Temperature", String(record.temperature)], ["Detail", record.detail], ["Engine", record.engine],
+      ["Temperature", String(record.temperature)], ["Detail", record.detail], ["Engine", ENGINES[record.engine] || record.engine],
       ["Sent", new Date(record.submitted_at * 1000).toLocaleString("en-GB")],
     ].filter(([, value]) => value);
     const drawFacts = (row, record) => {

@@ -68,15 +68,25 @@ class JobInFlight:
     phase_since: float = 0.0
     seconds: dict[Phase, float] = field(default_factory=dict)
 
-    def move_on(self, phase: Phase, now: float, *, ended: bool = False) -> None:
-        """Books the time since the last news to what the job was doing, and notes what it does now."""
+    def move_on(self, phase: Phase | None, now: float) -> None:
+        """Books the time since the last news, and notes what the job does now; None where it has ended."""
         passed_s = now - self.heard_at
-        is_told = phase is self.phase or passed_s <= TELLING_S or (ended and self.phase is Phase.RUN)
-        booked = self.phase if is_told else Phase.WAIT
+        booked = self._booked(phase, passed_s)
         self.seconds[booked] = self.seconds.get(booked, 0.0) + passed_s
         self.heard_at = now
-        if phase is not self.phase:
+        if phase is not None and phase is not self.phase:
             self.phase, self.phase_since = phase, now
+
+    def _booked(self, phase: Phase | None, passed_s: float) -> Phase:
+        """Returns what the time since the last news went into, as far as that can be told."""
+        if phase is None:
+            # From running only the end follows; between any other phase and the end there was more.
+            return self.phase if self.phase is Phase.RUN else Phase.WAIT
+        if phase is self.phase:
+            return phase
+        if passed_s > TELLING_S or phase is Phase.WAIT:
+            return Phase.WAIT
+        return Phase.QUEUE if self.phase is Phase.SUBMIT else self.phase
 
 
 class Logbook:
@@ -101,7 +111,7 @@ class Logbook:
     def submitted(self, call_id: str, began_at: float) -> None:
         """Notes that the service has just taken a job whose sending began at `began_at`."""
         now = self.now()
-        job = JobInFlight(call_id, began_at, now, phase_since=now, seconds={Phase.SUBMIT: now - began_at})
+        job = JobInFlight(call_id, began_at, now, Phase.SUBMIT, now, {Phase.SUBMIT: now - began_at})
         self._in_flight.setdefault(call_id, job)
 
     def heard(self, event: JobEvent) -> None:
@@ -109,10 +119,10 @@ class Logbook:
         now, job = self.now(), self._in_flight.get(event.call_id)
         if isinstance(event, PendingEvent):
             job = job or self._found(event, now)
-            job.move_on(PHASE_OF_STAGE.get(event.stage, Phase.WAIT) if event.stage else Phase.WAIT, now)
+            job.move_on(PHASE_OF_STAGE[event.stage] if event.stage else Phase.WAIT, now)
         elif job is not None and isinstance(event, FinalEvent):
             del self._in_flight[event.call_id]
-            job.move_on(Phase.RUN, now, ended=True)
+            job.move_on(None, now)
             self._close(job, event, now)
 
     def in_flight(self) -> list[JobInFlight]:

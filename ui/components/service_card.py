@@ -77,11 +77,10 @@ def gpu_line(service: ServiceSpec, logbook: Logbook, engine: str) -> Line:
     if engine == "preview":
         return Line("Needs none", "cpu", "quiet", "The preview engine measures pixels on the CPU.")
     now, jobs = logbook.now(), logbook.in_flight()
-    starting = next((job for job in jobs if job.phase is Phase.START), None)
     if any(job.phase is Phase.RUN for job in jobs):
         return Line("Warm", "zap", "good", "It is answering a job." + _since(logbook, now))
-    if starting:
-        return Line("Starting", "power", "warn", f"Since {format_seconds(now - starting.phase_since)}.")
+    if starting := [job for job in jobs if job.phase is Phase.START]:
+        return Line("Starting", "power", "warn", f"Since {format_seconds(now - starting[0].phase_since)}.")
     if logbook.answered_at is None:
         seen = format_seconds(now - logbook.opened_at)
         return Line("Not known", "info", "quiet", f"No job was answered since Nadir was started, {seen} ago.")
@@ -101,7 +100,8 @@ def jobs_line(logbook: Logbook) -> Line:
         return Line("None", "list-ordered", "quiet")
     running = sum(job.phase is Phase.RUN for job in jobs)
     oldest = format_seconds(logbook.now() - jobs[0].began_at)
-    return Line(str(len(jobs)), "list-ordered", "good", f"{running} running. The oldest was sent {oldest} ago.")
+    count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
+    return Line(count, "list-ordered", "good", f"{running} running. The oldest was sent {oldest} ago.")
 
 
 def _since(logbook: Logbook, now: float) -> str:

@@ -52,7 +52,7 @@ def build_history(clients: Mapping[str, JobClient], shelf: SceneShelf) -> Histor
         elem_id="nd-history",
         apply_default_css=False,
     )
-    with gr.Group(elem_classes=["nd-fetch", "nd-panel"]):
+    with gr.Column(elem_classes=["nd-fetch", "nd-panel"]):
         gr.HTML(render("history_fetch.html"), apply_default_css=False)
         with gr.Row(elem_classes=["nd-fetch-row"]):
             service = gr.Dropdown(choices, value=choices[0][1], label="Service", scale=2, min_width=180)
