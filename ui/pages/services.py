@@ -9,12 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from backend.contract import Stage
 from client.errors import NadirError
-from client.events import JobEvent, Unreachable
+from client.events import JobEvent, Running, Starting, Unreachable
 from client.jobs import JobClient
 from client.warmup import Asked, Ready, WarmUpEvent, warm_up
-from ui.components.job_status import STAGE_WORDS
 from ui.components.service_card import render_service
 from ui.fragments import format_seconds, render
 
@@ -73,9 +71,12 @@ def warm_up_text(event: WarmUpEvent, client: JobClient) -> str:
             return f"Ready: it answered a tiny job {format_seconds(after_s)} after it was asked."
         case Unreachable(message=message):
             return f"{message} It is asked again."
-        case JobEvent(stage=stage):
-            doing = STAGE_WORDS[stage].lower() if stage in (Stage.QUEUED, Stage.STARTING, Stage.RUNNING) else "waiting"
-            return f"The tiny job is {doing}. {usual}"
+        case Starting():
+            return f"The GPU is starting. {usual}"
+        case Running():
+            return "The tiny job is being answered."
+        case JobEvent():
+            return f"The tiny job waits for its turn. {usual}"
     raise TypeError(f"{event} is no event of a warm-up")
 
 
