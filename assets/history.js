@@ -1,45 +1,44 @@
-/* The History page in the browser: the list of the jobs that this browser remembers, and the pick-up of those whose
-   end it does not know. Whatever a model or a user wrote goes into the page as text, never as markup. */
+/* The History page in the browser: the list of the jobs that this browser remembers. Whatever a model or a user wrote
+   goes into the page as text, never as markup. */
 (() => {
   "use strict";
   const PAGE_ROWS = 100;
-  const MAX_PENDING = 40;
-  const LOOK_EVERY_MS = 3000;
-  const SILENCE_MS = 20000;
-  const PAUSE_MS = 10000;
   const UNSENT_MS = 120000;
   const TABS = { captioning: "caption", vqa: "ask" };
   const LABELS = { captioning: "Caption", vqa: "Ask" };
+  const ENGINES = { preview: "Preview engine", openai: "Own server", vllm: "vLLM on Modal" };
   const WORDS = {
     done: "Done", failed: "Failed", cancelled: "Cancelled", expired: "Expired", refused: "Not accepted",
     unsent: "Not sent", going: "In progress",
   };
   const COLOURS = { refused: "failed", unsent: "cancelled", going: "running" };
-  const ENGINES = { preview: "Preview engine", openai: "Own server", vllm: "vLLM on Modal" };
   const FAILED = ["failed", "refused", "expired", "unsent"];
 
   // ---- what is known of a job
-  const stages = new Map(); // key to what a job that goes on is doing, as last heard
   const stateOf = (record) => {
     if (record.state) return WORDS[record.state] ? record.state : "failed";
     return !record.call_id && Date.now() - record.submitted_at * 1000 > UNSENT_MS ? "unsent" : "going";
   };
   const wordOf = (record) => {
     const state = stateOf(record);
-    return state === "going" ? stages.get(record.key) || WORDS.going : WORDS[state];
+    return (state === "going" && nadirPickup.stages.get(record.key)) || WORDS[state];
   };
+  const sceneName = (record) => (record.scene && record.scene.name) || "";
   const matches = (record, { text, service, state }) => {
     if (service && record.service !== service) return false;
     const own = stateOf(record);
     if (state && own !== state && !(state === "failed" && FAILED.includes(own))) return false;
-    if (!text) return true;
-    const words = [record.prompt, record.answer, record.trouble, record.scene && record.scene.name, record.call_id];
-    return words.some((part) => part && part.toLowerCase().includes(text));
+    const words = [record.prompt, record.answer, record.trouble, sceneName(record), record.call_id];
+    return !text || words.some((part) => part && part.toLowerCase().includes(text));
   };
-  const newestFirst = () => nadir.allJobs().sort((a, b) => b.submitted_at - a.submitted_at);
+  const factsOf = (record) => [
+    ["Call id", record.call_id], ["Scene", sceneName(record)], ["Longest answer", `${record.max_tokens} tokens`],
+    ["Temperature", String(record.temperature)], ["Detail", record.detail], ["Engine", ENGINES[record.engine] || record.engine],
+    ["Sent", new Date(record.submitted_at * 1000).toLocaleString("en-GB")],
+  ].filter(([, value]) => value);
   const formatWhen = (seconds) => {
     const then = new Date(seconds * 1000), now = new Date();
-    const time = then.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+    const time = then.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
     if (then.toDateString() === now.toDateString()) return time;
     return `${then.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${time}`;
   };
@@ -50,8 +49,7 @@
   const COLUMNS = ["call_id", "service", "state", "submitted_at", "took_s", "engine", "scene", "prompt", "answer", "trouble", "max_tokens", "temperature", "detail"];
   const exported = (record) => ({
     ...Object.fromEntries(COLUMNS.map((name) => [name, record[name] ?? null])),
-    state: stateOf(record), scene: (record.scene && record.scene.name) || "",
-    submitted_at: new Date(record.submitted_at * 1000).toISOString(),
+    state: stateOf(record), scene: sceneName(record), submitted_at: new Date(record.submitted_at * 1000).toISOString(),
   });
   // A cell that begins like a formula would be run as one by a spreadsheet.
   const cell = (value) => {
@@ -59,208 +57,182 @@
     if (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text))) text = `'${text}`;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const asCSV = (rows) => [COLUMNS.join(","), ...rows.map((row) => COLUMNS.map((name) => cell(row[name])).join(","))].join("\r\n") + "\r\n";
+  const asCSV = (rows) => [COLUMNS, ...rows.map((row) => COLUMNS.map((name) => cell(row[name])))].map((line) => line.join(",") + "\r\n").join("");
   const asJSONL = (rows) => rows.map((row) => JSON.stringify(row) + "\n").join("");
   const save = (kind, records) => {
     const rows = records.map(exported);
     const [content, type] = kind === "csv" ? ["\ufeff" + asCSV(rows), "text/csv"] : [asJSONL(rows), "application/jsonl"];
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([content], { type: `${type};charset=utf-8` }));
-    link.download = `nadir-history-${new Date().toISOString().slice(0, 10)}.${kind}`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    nadir.download(`nadir-history-${new Date().toISOString().slice(0, 10)}.${kind}`, content, `${type};charset=utf-8`);
+  };
+
+  // ---- one row
+  const fill = (row, name, text) => { row.querySelector(`[data-${name}]`).textContent = text; };
+  const label = (button, name, title) => { button.setAttribute("aria-label", name); button.title = title; };
+  const drawRow = (row, record, icons) => {
+    const state = stateOf(record), service = LABELS[record.service] || record.service;
+    row.dataset.key = record.key;
+    row.dataset.rowState = state;
+    fill(row, "prompt", record.prompt || "No prompt");
+    fill(row, "answer", record.answer || record.trouble || "");
+    fill(row, "service", service);
+    fill(row, "state", wordOf(record));
+    row.querySelector(".nd-state").className = `nd-state nd-state-${COLOURS[state] || state}`;
+    row.querySelector("[data-state-icon]").replaceChildren(icons.querySelector(`[data-icon="${state}"] svg`).cloneNode(true));
+    drawTimes(row, record, state);
+    drawThumbnail(row, record);
+    drawFacts(row, record);
+    const name = (record.prompt || "this job").slice(0, 80);
+    label(row.querySelector("[data-open]"), `Open in ${service}: ${name}`, `Open in ${service}`);
+    label(row.querySelector("[data-forget]"), `Forget: ${name}`, "Forget this job");
+  };
+  const drawTimes = (row, record, state) => {
+    const when = row.querySelector("[data-when]"), took = row.querySelector("[data-took]");
+    when.dateTime = new Date(record.submitted_at * 1000).toISOString();
+    when.textContent = formatWhen(record.submitted_at);
+    if (state === "going") {
+      took.dataset.ticking = String(Math.max(0, Date.now() / 1000 - record.submitted_at));
+      took.ndStart = undefined;
+      return;
+    }
+    const isKnown = typeof record.took_s === "number";
+    delete took.dataset.ticking;
+    took.textContent = isKnown ? nadir.formatSeconds(record.took_s) : "\u2013";
+    took.title = isKnown ? "" : "Not known: nobody watched until its end";
+  };
+  const drawThumbnail = (row, record) => {
+    const image = row.querySelector("img"), url = record.thumbnail || "";
+    image.hidden = !url.startsWith("data:image/");
+    if (!image.hidden && image.getAttribute("src") !== url) image.src = url;
+    row.querySelector(".nd-thumb").title = sceneName(record) || "No scene";
+  };
+  const drawFacts = (row, record) => {
+    const pairs = factsOf(record).flatMap(([name, value]) => {
+      const term = document.createElement("dt"), detail = document.createElement("dd");
+      term.textContent = name;
+      detail.textContent = value;
+      return [term, detail];
+    });
+    row.querySelector("[data-facts]").replaceChildren(...pairs);
+  };
+  const unfold = (row, isOpen) => {
+    const button = row.querySelector("[data-expand]");
+    row.toggleAttribute("data-expanded", isOpen);
+    row.querySelector("[data-facts]").hidden = !isOpen;
+    button.setAttribute("aria-expanded", String(isOpen));
+    label(button, isOpen ? "Show less of this job" : "Show all of this job", isOpen ? "Show less" : "Show all");
   };
 
   // ---- the list
-  const attach = (element) => {
-    const root = element.querySelector(".nd-history");
-    const find = (name) => root.querySelector(`[data-${name}]`);
-    const rows = new Map(); // key to its row and what is drawn in it
-    const open = new Set(); // keys of the rows that show everything
-    let limit = PAGE_ROWS, removed = null, shown = [];
-
-    const filters = () => ({
-      text: find("search").value.trim().toLowerCase(),
-      service: root.querySelector('[data-filter="service"]').value,
-      state: root.querySelector('[data-filter="state"]').value,
-    });
-    const fill = (row, name, text) => { const node = row.querySelector(`[data-${name}]`); if (node.textContent !== text) node.textContent = text; };
-    const facts = (record) => [
-      ["Call id", record.call_id], ["Scene", record.scene && record.scene.name], ["Longest answer", `${record.max_tokens} tokens`],
-      ["Temperature", String(record.temperature)], ["Detail", record.detail], ["Engine", ENGINES[record.engine] || record.engine],
-      ["Sent", new Date(record.submitted_at * 1000).toLocaleString("en-GB")],
-    ].filter(([, value]) => value);
-    const drawFacts = (row, record) => {
-      const list = row.querySelector("[data-facts]");
-      list.replaceChildren(...facts(record).flatMap(([name, value]) => {
-        const term = document.createElement("dt"), detail = document.createElement("dd");
-        term.textContent = name;
-        detail.textContent = value;
-        return [term, detail];
-      }));
-    };
-    const drawRow = (row, record) => {
-      const state = stateOf(record), label = LABELS[record.service] || record.service;
-      row.dataset.key = record.key;
-      row.dataset.rowState = state;
-      fill(row, "prompt", record.prompt || "No prompt");
-      fill(row, "answer", record.answer || record.trouble || "");
-      fill(row, "service", label);
-      fill(row, "state", wordOf(record));
-      row.querySelector(".nd-state").className = `nd-state nd-state-${COLOURS[state] || state}`;
-      const icon = row.querySelector("[data-state-icon]");
-      if (icon.dataset.of !== state) {
-        icon.dataset.of = state;
-        icon.replaceChildren(root.querySelector("template[data-icons]").content.querySelector(`[data-icon="${state}"] svg`).cloneNode(true));
-      }
-      const when = row.querySelector("[data-when]");
-      when.dateTime = new Date(record.submitted_at * 1000).toISOString();
-      when.textContent = formatWhen(record.submitted_at);
-      drawTime(row, record, state);
-      drawThumbnail(row, record);
-      drawFacts(row, record);
-      drawOpen(row, record.key);
-      const name = (record.prompt || "this job").slice(0, 80);
-      row.querySelector("[data-open]").setAttribute("aria-label", `Open in ${label}: ${name}`);
-      const forget = row.querySelector("[data-forget]");
-      forget.setAttribute("aria-label", `Forget: ${name}`);
-      forget.title = "Forget this job";
-    };
-    const drawTime = (row, record, state) => {
-      const took = row.querySelector("[data-took]");
-      if (state === "going") {
-        took.dataset.ticking = String(Math.max(0, Date.now() / 1000 - record.submitted_at));
-        took.ndStart = undefined;
-      } else {
-        delete took.dataset.ticking;
-        took.textContent = typeof record.took_s === "number" ? nadir.formatSeconds(record.took_s) : "\u2013";
-        took.title = typeof record.took_s === "number" ? "" : "Nobody watched until its end";
-      }
-    };
-    const drawThumbnail = (row, record) => {
-      const image = row.querySelector("img"), url = record.thumbnail || "";
-      const known = url.startsWith("data:image/");
-      image.hidden = !known;
-      if (known && image.getAttribute("src") !== url) image.src = url;
-      row.querySelector(".nd-thumb").title = (record.scene && record.scene.name) || "No scene";
-    };
-    const drawOpen = (row, key) => {
-      const isOpen = open.has(key), button = row.querySelector("[data-expand]");
-      row.toggleAttribute("data-expanded", isOpen);
-      row.querySelector("[data-facts]").hidden = !isOpen;
-      button.setAttribute("aria-expanded", String(isOpen));
-      button.setAttribute("aria-label", isOpen ? "Show less of this job" : "Show all of this job");
-      button.title = isOpen ? "Show less" : "Show all";
-    };
-    const rowOf = (record) => {
+  class HistoryList {
+    constructor(root) {
+      this.root = root;
+      this.rows = new Map(); // key to {row, drawn}
+      this.limit = PAGE_ROWS;
+      this.shown = [];
+      this.removed = null;
+      this.icons = root.querySelector("template[data-icons]").content;
+      root.addEventListener("click", (event) => this.pressed(event.target.closest("button")));
+      root.addEventListener("input", () => { this.limit = PAGE_ROWS; this.draw(); });
+      const listen = () => {
+        if (root.isConnected) return this.draw();
+        document.removeEventListener("nadir-jobs", listen);
+        window.removeEventListener("storage", listen);
+      };
+      document.addEventListener("nadir-jobs", listen);
+      window.addEventListener("storage", listen); // other tabs
+      this.draw();
+    }
+    find(name) { return this.root.querySelector(`[data-${name}]`); }
+    filters() {
+      const chosen = (name) => this.root.querySelector(`[data-filter="${name}"]`).value;
+      return { text: this.find("search").value.trim().toLowerCase(), service: chosen("service"), state: chosen("state") };
+    }
+    draw() {
+      const all = nadir.allJobs().sort((a, b) => b.submitted_at - a.submitted_at), wanted = this.filters();
+      this.shown = all.filter((record) => matches(record, wanted));
+      this.place(this.shown.slice(0, this.limit).map((record) => this.rowOf(record)));
+      this.root.querySelector("table").hidden = !this.shown.length;
+      this.root.querySelector('[data-empty="none"]').hidden = all.length > 0;
+      this.root.querySelector('[data-empty="match"]').hidden = !all.length || this.shown.length > 0;
+      this.find("more").hidden = this.shown.length <= this.limit;
+      for (const button of this.root.querySelectorAll("[data-export]")) button.disabled = !this.shown.length;
+      this.find("forget-all").disabled = !all.length;
+      this.drawStored(all.length);
+    }
+    drawStored(count) {
+      const line = this.find("stored");
+      const counted = this.shown.length === count ? plural(count, "job") : `${this.shown.length} of ${plural(count, "job")}`;
+      const size = formatSize(nadir.storedSize());
+      line.textContent = count ? `${counted}. About ${size} in this browser alone: ids, texts and small pictures, kept for ${line.dataset.days} days.` : "";
+    }
+    rowOf(record) {
       const drawn = JSON.stringify(record) + wordOf(record);
-      let kept = rows.get(record.key);
-      if (!kept) rows.set(record.key, (kept = { row: root.querySelector("template[data-row]").content.firstElementChild.cloneNode(true), drawn: "" }));
-      if (kept.drawn !== drawn) { drawRow(kept.row, record); kept.drawn = drawn; }
+      let kept = this.rows.get(record.key);
+      if (!kept) {
+        kept = { row: this.root.querySelector("template[data-row]").content.firstElementChild.cloneNode(true), drawn: "" };
+        unfold(kept.row, false);
+        this.rows.set(record.key, kept);
+      }
+      if (kept.drawn !== drawn) { drawRow(kept.row, record, this.icons); kept.drawn = drawn; }
       return kept.row;
-    };
-    const place = (wanted) => {
-      const body = find("rows");
-      wanted.forEach((row, index) => { if (body.children[index] !== row) body.insertBefore(row, body.children[index] || null); });
-      while (body.children.length > wanted.length) body.lastElementChild.remove();
-    };
-    const draw = () => {
-      if (!root.isConnected) return;
-      const all = newestFirst();
-      shown = all.filter((record) => matches(record, filters()));
-      place(shown.slice(0, limit).map(rowOf));
-      root.querySelector("table").hidden = !shown.length;
-      root.querySelector('[data-empty="none"]').hidden = all.length > 0;
-      root.querySelector('[data-empty="match"]').hidden = !all.length || shown.length > 0;
-      find("more").hidden = shown.length <= limit;
-      for (const button of root.querySelectorAll("[data-export]")) button.disabled = !shown.length;
-      find("forget-all").disabled = !all.length;
-      const counted = shown.length === all.length ? plural(all.length, "job") : `${shown.length} of ${plural(all.length, "job")}`;
-      find("stored").textContent = all.length
-        ? `${counted}. About ${formatSize(nadir.storedSize())} in this browser alone: ids, texts and small pictures, kept for ${find("stored").dataset.days} days.`
-        : "";
-    };
-    const tell = (message, record) => {
-      removed = record || null;
-      find("notice").textContent = message;
-      find("undo").hidden = !record;
-      find("notice-line").hidden = !message;
-    };
-    const openRecord = (record) => {
+    }
+    place(rows) {
+      const body = this.find("rows");
+      rows.forEach((row, index) => { if (body.children[index] !== row) body.insertBefore(row, body.children[index] || null); });
+      while (body.children.length > rows.length) body.lastElementChild.remove();
+    }
+    tell(message, removed) {
+      this.removed = removed || null;
+      this.find("notice").textContent = message;
+      this.find("undo").hidden = !removed;
+      this.find("notice-line").hidden = !message;
+    }
+    pressed(button) {
+      if (!button || button.closest("dialog")) return;
+      const row = button.closest("tr"), has = (name) => button.dataset[name] !== undefined;
+      const record = row && nadir.allJobs().find((one) => one.key === row.dataset.key);
+      if (has("expand")) unfold(row, !row.hasAttribute("data-expanded"));
+      else if (has("open") && record) this.open(record);
+      else if (has("forgetAll")) this.forgetAll();
+      else if (has("forget") && record) this.forget(record, row);
+      else if (has("undo") && this.removed) { nadir.putJob(this.removed); this.tell("The job is back."); }
+      else if (has("export")) { save(button.dataset.export, this.shown); nadir.flash(button, "Saved"); }
+      else if (has("showMore")) { this.limit += PAGE_ROWS; this.draw(); }
+      else if (has("clearFilters")) this.clearFilters();
+      else if (has("goCaption")) [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Caption")?.click();
+    }
+    open(record) {
+      const current = nadir.currentJob(record.service);
+      if (current && current.key !== record.key && stateOf(current) === "going" && !current.call_id)
+        return this.tell("A job is just being sent. Open this one in a moment.");
+      if (stateOf(record) === "unsent")
+        nadir.updateJob({ key: record.key, state: "refused", trouble: "It was not sent: the page was closed before the service had taken it." });
       nadir.openJob(record);
       nadir.press(`${TABS[record.service] || "caption"}-reopen`);
-    };
-    const forgetOne = (key) => {
-      const record = nadir.allJobs().find((one) => one.key === key);
-      const next = rows.get(key)?.row.nextElementSibling || rows.get(key)?.row.previousElementSibling;
-      nadir.forgetJobs([key]);
-      (next?.querySelector("[data-forget]") || find("search")).focus();
-      tell("Forgot one job.", record);
-    };
-    const forgetAll = async () => {
-      const dialog = root.querySelector("dialog"), all = nadir.allJobs();
-      find("forget-count").textContent = `${plural(all.length, "job")} with prompts, answers and small pictures will be removed from this browser.`;
+    }
+    forget(record, row) {
+      const next = row.nextElementSibling || row.previousElementSibling;
+      nadir.forgetJobs([record.key]);
+      this.tell("Forgot one job.", record);
+      (next ? next.querySelector("[data-forget]") : this.find("search")).focus();
+    }
+    async forgetAll() {
+      const dialog = this.root.querySelector("dialog");
+      this.find("forget-count").textContent = `${plural(nadir.allJobs().length, "job")} with prompts, answers and small pictures will be removed from this browser.`;
       dialog.returnValue = "";
       dialog.showModal();
       await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
       if (dialog.returnValue !== "forget") return;
       nadir.forgetJobs(nadir.allJobs().map((record) => record.key));
-      tell("This browser has forgotten all jobs.");
-    };
-    root.addEventListener("click", (event) => {
-      const button = event.target.closest("button");
-      if (!button || button.closest("dialog")) return;
-      const key = button.closest("tr")?.dataset.key;
-      const has = (name) => button.dataset[name] !== undefined;
-      if (has("expand")) { if (!open.delete(key)) open.add(key); drawOpen(rows.get(key).row, key); }
-      else if (has("open")) openRecord(nadir.allJobs().find((record) => record.key === key));
-      else if (has("forgetAll")) forgetAll();
-      else if (has("forget")) forgetOne(key);
-      else if (has("undo") && removed) { nadir.putJob(removed); tell("The job is back."); }
-      else if (has("export")) { save(button.dataset.export, shown); nadir.flash(button, "Saved"); }
-      else if (has("showMore")) { limit += PAGE_ROWS; draw(); }
-      else if (has("clearFilters")) { find("search").value = ""; for (const select of root.querySelectorAll("select")) select.value = ""; draw(); find("search").focus(); }
-      else if (has("goCaption")) [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === "Caption")?.click();
-    });
-    root.addEventListener("input", () => { limit = PAGE_ROWS; draw(); });
-    const listen = () => {
-      if (root.isConnected) return draw();
-      document.removeEventListener("nadir-jobs", listen);
-      window.removeEventListener("storage", listen);
-    };
-    document.addEventListener("nadir-jobs", listen);
-    window.addEventListener("storage", listen); // other tabs
-    draw();
-  };
+      this.tell("This browser has forgotten all jobs.");
+    }
+    clearFilters() {
+      this.find("search").value = "";
+      for (const select of this.root.querySelectorAll("select")) select.value = "";
+      this.draw();
+      this.find("search").focus();
+    }
+  }
 
-  // ---- picking up what no tab watches
-  const attachPickup = (props, announce, watch) => {
-    let following = false, heardAt = 0, pauseUntil = 0;
-    const take = ({ news = [], over }) => {
-      heardAt = Date.now();
-      for (const { key, stage, ...told } of news) {
-        if (told.state) { stages.delete(key); applyEnd(key, told); } else stages.set(key, stage);
-      }
-      document.dispatchEvent(new Event("nadir-jobs"));
-      if (over) { following = false; pauseUntil = Date.now() + PAUSE_MS; }
-    };
-    const applyEnd = (key, told) => {
-      const record = nadir.allJobs().find((one) => one.key === key);
-      if (record && !record.state) nadir.updateJob({ key, ...told });
-    };
-    const look = () => {
-      if (following && Date.now() - heardAt > SILENCE_MS) following = false; // the server was restarted
-      if (following || document.hidden || Date.now() < pauseUntil) return;
-      const pending = newestFirst().filter((record) => !record.state && record.call_id && !nadir.isWatched(record.key)).slice(0, MAX_PENDING);
-      if (!pending.length) return;
-      following = true;
-      heardAt = Date.now();
-      props.value = { pending: pending.map(({ key, service, call_id }) => ({ key, service, call_id })), news: [] };
-      announce();
-    };
-    watch("value", () => take(props.value || {}));
-    setInterval(look, LOOK_EVERY_MS);
-  };
-
-  window.nadirHistory = { attach, attachPickup };
+  window.nadirHistory = { attach: (element) => new HistoryList(element.querySelector(".nd-history")) };
 })();

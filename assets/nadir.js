@@ -146,9 +146,9 @@
     area.remove();
     return done;
   };
-  const download = (name, content) => {
+  const download = (name, content, type = "application/json") => {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([content], { type: "application/json" }));
+    link.href = URL.createObjectURL(new Blob([content], { type }));
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
@@ -271,7 +271,7 @@
   const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
   window.nadir = {
-    attachScene, keepJob, endWatch, currentJob, leaveJob, newJob, press, copy, flash, formatSeconds,
+    attachScene, keepJob, endWatch, currentJob, leaveJob, newJob, press, download, flash, formatSeconds,
     allJobs, updateJob, putJob, forgetJobs, openJob, storedSize, isWatched: (key) => watched.has(key),
   };
 })();

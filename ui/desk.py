@@ -66,10 +66,16 @@ class JobDesk:
         self._engine = alru_cache(ttl=REMEMBERED_S)(self._ask_for_engine)
 
     async def submit(self, value: Any) -> AsyncIterator[Shown]:
-        """Prepares the picture and submits the job of a record that has none yet."""
+        """Prepares the picture and submits the job of a record that has none yet.
+
+        A job that was refused once is not sent again unasked: its refusal is shown.
+        """
         record = read_record(value)
         if record is None or record.call_id:
             yield UNCHANGED
+            return
+        if record.state:
+            yield self._refused(record, InputError(record.trouble))
             return
         course = self._courses[record.key] = JobCourse.submitting(self.client.service)
         yield Shown(self._status(course), self._partial(record, ""), busy=True)

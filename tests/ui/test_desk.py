@@ -132,6 +132,13 @@ async def test_a_service_that_refuses_frees_the_button() -> None:
     assert shown[-1].busy is False
 
 
+async def test_a_refused_record_that_is_opened_again_shows_the_refusal_and_sends_nothing() -> None:
+    client = Client()
+    shown = await collect(desk(client).submit(record(state="refused", trouble="The image is too large.")))
+    assert "The image is too large." in (shown[-1].answer or "")
+    assert client.requests == []
+
+
 async def test_earlier_turns_are_sent_along() -> None:
     client = Client()
     await collect(desk(client).submit(record(turns=[{"question": "Water?", "answer": "Yes."}])))

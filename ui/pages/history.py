@@ -105,7 +105,7 @@ def connect_pickup(clients: Mapping[str, JobClient]) -> None:
     news = gr.HTML(
         {"pending": [], "news": []},
         html_template="<span></span>",
-        js_on_load="nadirHistory.attachPickup(props, () => trigger('input'), watch)",
+        js_on_load="nadirPickup.attach(props, () => trigger('input'), watch)",
         visible="hidden",
         apply_default_css=False,
     )
