@@ -129,7 +129,12 @@ async def test_earlier_turns_are_sent_along() -> None:
 
 
 async def test_watching_shows_the_text_as_it_grows_and_keeps_the_answer() -> None:
-    client = Client(Running("fc-1", partial="A"), Running("fc-1", partial="A"), Running("fc-1", partial="A dam"), Done("fc-1", COMPLETION))
+    client = Client(
+        Running("fc-1", partial="A"),
+        Running("fc-1", partial="A"),
+        Running("fc-1", partial="A dam"),
+        Done("fc-1", COMPLETION),
+    )
     shown = await collect(desk(client).watch(record(call_id="fc-1")))
     grown = [one.answer for one in shown[1:-1]]
     assert [text is not None for text in grown] == [True, False, True]
