@@ -34,7 +34,9 @@ class _Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serves the app on a free port of the loopback address. Yields its base URL, without a slash at the end."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    # Said to be TCP, because asyncio turns Nagle's delays off only for sockets that say so.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
     running = asyncio.create_task(server.serve(sockets=[listener]))
     try:
