@@ -159,6 +159,7 @@ def connect_view(view: WorkingView, page: gr.Blocks) -> None:
         outputs=[view.scene, view.prompt, view.max_tokens, view.temperature, view.detail],
         api_visibility="private",
     )
+    restored.then(None, js=f"() => nadir.restoreDraft('{view.text.name}')", api_visibility="private")
     _run_job(view, restored)
 
 
