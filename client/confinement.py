@@ -1,4 +1,7 @@
-"""What a worker process gives up before it sees a file: memory, writing, network, and all drivers but a few."""
+"""What a worker process gives up before it sees a file: memory, writing, network, and all GDAL drivers but a few.
+
+Run as a program, it gives all that up and becomes the worker; what is given up stays so.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,21 @@ import sys
 
 import rasterio
 
+DRIVERS = frozenset({"GTiff", "JP2OpenJPEG", "PNG"})
+"""GDAL's drivers that a file may reach; each reads one file and follows no reference."""
 NESTED_DRIVERS = frozenset({"JPEG", "MEM"})
-"""Drivers that those of a scene call upon themselves: JPEG within GeoTIFF, blocks in memory."""
+"""Drivers that those call upon themselves: JPEG within GeoTIFF, blocks in memory."""
 _CLONE_NEWUSER = 0x1000_0000
 _CLONE_NEWNET = 0x4000_0000
 
 
-def restrict_drivers(allowed: frozenset[str]) -> None:
-    """Starts the process anew with every other GDAL driver switched off, unless that was done.
+def drivers_to_skip() -> str:
+    """Returns every other driver of this GDAL, as its option `GDAL_SKIP` takes them.
 
-    GDAL registers its drivers once per process and reads what to skip at that moment, so the names of the others have
-    to be known before it starts.
+    GDAL reads that option once, before it knows its drivers, so it takes a process to ask and another one to obey.
     """
-    if "GDAL_SKIP" in os.environ:
-        return
     with rasterio.Env() as env:
-        others = env.drivers().keys() - allowed
-    os.environ["GDAL_SKIP"] = ",".join(sorted(others))
-    os.execve(sys.executable, sys.orig_argv, os.environ)
+        return ",".join(sorted(env.drivers().keys() - DRIVERS - NESTED_DRIVERS))
 
 
 def limit_resources(memory_bytes: int) -> None:
@@ -54,4 +54,16 @@ def leave_network() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     unshare = ctypes.CDLL(None).unshare
-    return unshare(_CLONE_NEWNET) == 0 or unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
+    return any(unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
+
+
+def main() -> None:
+    """Confines the process, and becomes the worker."""
+    environment = os.environ | {"GDAL_SKIP": drivers_to_skip()}
+    leave_network()
+    limit_resources(int(sys.argv[1]))
+    os.execve(sys.executable, [sys.executable, "-E", "-s", "-m", "client.worker"], environment)
+
+
+if __name__ == "__main__":
+    main()

@@ -21,8 +21,6 @@ from client.scene import Band, Window
 from client.sniffing import Format
 from client.stretch import Mask, Values
 
-DRIVERS = ("GTiff", "JP2OpenJPEG", "PNG")
-"""GDAL's drivers that a file may reach; each reads one file and follows no reference."""
 GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",

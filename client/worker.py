@@ -7,10 +7,8 @@ import sys
 import warnings
 from typing import BinaryIO
 
-from client.confinement import NESTED_DRIVERS, leave_network, limit_resources, restrict_drivers
 from client.decoder import draw, open_scene
 from client.errors import SceneError
-from client.raster import DRIVERS
 from client.tasks import DrawTask, Job, OpenTask, Reply
 
 DAMAGED = "The file is damaged, or uses a feature that is not read. Convert it to a plain GeoTIFF or PNG."
@@ -48,14 +46,11 @@ def serve(lines: BinaryIO, replies: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Confines the process and serves."""
-    restrict_drivers(frozenset(DRIVERS) | NESTED_DRIVERS)
+    """Serves on the standard streams."""
     replies = os.fdopen(os.dup(1), "wb")
     # Whatever a decoder prints goes to the error output, not between the replies.
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
-    leave_network()
-    limit_resources(int(sys.argv[1]))
     serve(sys.stdin.buffer, replies)
 
 

@@ -46,7 +46,7 @@ class Worker:
         if self._process is None or self._process.returncode is not None:
             self._done = 0
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-E", "-s", "-m", "client.worker", str(self._memory_bytes)),
+                *(sys.executable, "-E", "-s", "-m", "client.confinement", str(self._memory_bytes)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -143,4 +143,4 @@ class WorkerPool:
 
 def _environment() -> dict[str, str]:
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return inherited | {"OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return inherited | {"OPENBLAS_NUM_THREADS": "1"}
