@@ -38,7 +38,7 @@ def open_scene(path: Path, name: str | None, rendering: Rendering | None) -> tup
         bands = source.bands
         scene = Scene(
             path=path,
-            name=display_name(name or path.name),
+            name=display_name(path.name if name is None else name),
             format=kind.name,
             byte_size=path.stat().st_size,
             digest=fingerprint(path),

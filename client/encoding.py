@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
 LOSSLESS_BITS_PER_PIXEL = 5
 """A PNG is sent up to this size: drawings, maps, flat water. A photograph takes three times as much."""
@@ -44,10 +44,17 @@ def encode_preview(picture: NDArray[np.uint8], valid: NDArray[np.bool_], *, qual
     return _save(Image.fromarray(np.dstack([picture, alpha])), "WEBP", quality=quality, method=2)
 
 
+def save_jpeg(image: Image.Image, **options: object) -> bytes:
+    """Returns the picture as JPEG with the best Huffman tables."""
+    # Pillow hands the optimiser a buffer of a byte per pixel, which speckle at full colour does not fit into.
+    ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 4 * image.width * image.height)
+    return _save(image, "JPEG", optimize=True, **options)
+
+
 def _jpeg(image: Image.Image, most_bytes: int | None) -> bytes:
     data = b""
     for quality in QUALITIES:
-        data = _save(image, "JPEG", quality=quality, subsampling=FULL_COLOUR, optimize=True)
+        data = save_jpeg(image, quality=quality, subsampling=FULL_COLOUR)
         if most_bytes is None or len(data) <= most_bytes:
             break
     return data

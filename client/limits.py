@@ -10,6 +10,9 @@ MAX_BANDS = 512
 """Most bands of a raster; hyperspectral sensors have about 250."""
 MAX_PHOTO_PIXELS = 120_000_000
 """Most pixels of a format that can only be unpacked as a whole; three times that many bytes."""
+MAX_JPEG_PIXELS_PER_BYTE = 512
+"""Most pixels that a byte of JPEG stands for: blocks of 8 x 8, at least one bit each for brightness, and for colour
+at half the resolution; rounded up."""
 MAX_BLOCK_BYTES = 128 * 1024 * 1024
 """Largest tile or strip, unpacked."""
 MAX_UNPACKED_BYTES = 6 * 1024**3
@@ -35,6 +38,21 @@ def check_photo_size(width: int, height: int) -> None:
             f"The picture has {width:,} x {height:,} pixels; this format is read up to "
             f"{MAX_PHOTO_PIXELS // 1_000_000} megapixels. {TILED}"
         )
+
+
+def check_photo_bytes(width: int, height: int, byte_size: int) -> None:
+    """Refuses a JPEG that cannot have all its pixels; its decoder would fill in grey and say nothing.
+
+    Raises:
+        SceneError: it is cut off.
+    """
+    if byte_size * MAX_JPEG_PIXELS_PER_BYTE < width * height:
+        raise SceneError(damaged("JPEG"))
+
+
+def damaged(kind: str) -> str:
+    """Returns the sentence about a file that begins like an image and goes on like none."""
+    return f"The {kind} file is damaged or cut off. Fetch it again, or export it anew."
 
 
 def check_raster_size(width: int, height: int, bands: int, block_bytes: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -12,13 +11,14 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, PngImagePlugin
 
-from client.limits import MAX_PHOTO_PIXELS, bounded_tags, check_photo_size
+from client.encoding import save_jpeg
+from client.limits import bounded_tags, check_photo_bytes, check_photo_size
 from client.scene import Band, LonLat, Window
-from client.sniffing import Format
+from client.sniffing import JPEG, Format
 from client.stretch import Mask, Values
 
-# Pillow's own guard warns first and raises at twice the number; ours refuses before any pixel is unpacked.
-Image.MAX_IMAGE_PIXELS = 2 * MAX_PHOTO_PIXELS
+# Pillow's own guard warns or raises before ours can say what to do.
+Image.MAX_IMAGE_PIXELS = None
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 PngImagePlugin.MAX_TEXT_CHUNK = 1024 * 1024
 PngImagePlugin.MAX_TEXT_MEMORY = 4 * 1024 * 1024
@@ -35,7 +35,6 @@ class Photo:
     is_picture = True
 
     def __init__(self, image: Image.Image) -> None:
-        check_photo_size(*image.size)
         self._image = image
         self._exif = image.getexif()
         self._orientation = self._exif.get(ExifTags.Base.Orientation, 1)
@@ -92,9 +91,7 @@ class Photo:
         """Returns a JPEG's own pixels without its metadata, compressed as they were; None for any other picture."""
         if self._image.format != "JPEG" or self._orientation != 1 or self._image.mode not in ("RGB", "L"):
             return None
-        buffer = io.BytesIO()
-        self._image.save(buffer, "JPEG", quality="keep", optimize=True)
-        return buffer.getvalue()
+        return save_jpeg(self._image, quality="keep")
 
     def _reduce(self, shrink: float) -> None:
         """Has a JPEG unpacked at a half, a quarter or an eighth of its size where that is enough."""
@@ -111,6 +108,9 @@ def open_photo(path: Path, kind: Format) -> Iterator[Photo]:
         SceneError: it has no pixels, or too many.
     """
     with path.open("rb") as file, Image.open(file, formats=[kind.driver]) as image:
+        check_photo_size(*image.size)
+        if kind is JPEG:
+            check_photo_bytes(*image.size, path.stat().st_size)
         yield Photo(image)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -135,7 +136,14 @@ def _text(head: bytes) -> str | None:
         return next(what for tag, what in _MARKUP if tag in start)
     if start.startswith((b"{", b"[")):
         return "JSON text, not a picture"
-    # Text has no control characters but tabs, line ends and form feeds.
-    if head and not any(byte < 32 and byte not in b"\t\n\r\f" for byte in head):
-        return "text, not a picture"
-    return None
+    return "text, not a picture" if _is_utf8(head) else None
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Whether it is text: no control characters but tabs, line ends and form feeds."""
+    try:
+        # Incremental, because the head may end within a character.
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return not any(character < " " and character not in "\t\n\r\f" for character in text)

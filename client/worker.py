@@ -7,11 +7,11 @@ import sys
 import warnings
 from typing import BinaryIO
 
-from client.decoder import draw, open_scene
+from client.decoder import draw, open_scene, sniff_file
 from client.errors import SceneError
+from client.limits import damaged
 from client.tasks import DrawTask, Job, OpenTask, Reply
 
-DAMAGED = "The file is damaged, or uses a feature that is not read. Convert it to a plain GeoTIFF or PNG."
 OUT_OF_MEMORY = "The file takes too much memory to read. Convert it to a tiled GeoTIFF with overviews."
 GONE = "The file is not there any more. Choose it again."
 FORBIDDEN = "The file cannot be opened: its owner does not allow it. Choose another one."
@@ -35,7 +35,7 @@ def perform(task: OpenTask | DrawTask) -> Reply:
     except Exception as error:
         # Decoders raise what they like on files that lie; the person needs to know only that this one did.
         wants_memory = any(word in f"{error} {error.__cause__}".lower() for word in ("memory", "alloc"))
-        return Reply(error=OUT_OF_MEMORY if wants_memory else DAMAGED)
+        return Reply(error=OUT_OF_MEMORY if wants_memory else damaged(_kind(task)))
 
 
 def serve(lines: BinaryIO, replies: BinaryIO) -> None:
@@ -43,6 +43,10 @@ def serve(lines: BinaryIO, replies: BinaryIO) -> None:
     for line in lines:
         replies.write(perform(Job.model_validate_json(line).task).model_dump_json().encode() + b"\n")
         replies.flush()
+
+
+def _kind(task: OpenTask | DrawTask) -> str:
+    return sniff_file(task.path if isinstance(task, OpenTask) else task.scene.path).name
 
 
 def main() -> None:

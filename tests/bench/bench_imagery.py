@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import multiprocessing
 import os
 import tempfile
 import time
@@ -75,11 +76,19 @@ def files() -> Iterator[Path]:
     """A folder with the files to measure on."""
     with tempfile.TemporaryDirectory(prefix="nadir-bench-") as name:
         folder = Path(name)
-        write_scene(folder / "tiled.tif", 12_000, "uint8", tiled=True, blockxsize=512, blockysize=512, compress="lzw")
-        add_overviews(folder / "tiled.tif")
-        write_scene(folder / "striped.tif", 12_000, "uint16", compress="lzw", interleave="pixel")
-        write_scene(folder / "deep.tif", 4096, "uint16", tiled=True)
+        # In a process of its own, so that building the files does not count as memory of reading them.
+        builder = multiprocessing.get_context("spawn").Process(target=build, args=(folder,))
+        builder.start()
+        builder.join()
         yield folder
+
+
+def build(folder: Path) -> None:
+    """Writes the files to measure on."""
+    write_scene(folder / "tiled.tif", 12_000, "uint8", tiled=True, blockxsize=512, blockysize=512, compress="lzw")
+    add_overviews(folder / "tiled.tif")
+    write_scene(folder / "striped.tif", 12_000, "uint16", compress="lzw", interleave="pixel")
+    write_scene(folder / "deep.tif", 4096, "uint16", tiled=True)
 
 
 def peak_mb(pid: int) -> float:
