@@ -245,6 +245,7 @@ def _draw_samples(samples: Sequence[Sample]) -> str:
         {
             "key": sample.key,
             "title": sample.title,
+            "short_title": sample.short_title,
             "thumbnail": "data:image/webp;base64," + base64.b64encode(sample.thumbnail.read_bytes()).decode("ascii"),
         }
         for sample in samples
