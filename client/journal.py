@@ -6,7 +6,6 @@ a submission whose answer was lost is repeated with the same key.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +16,11 @@ from pydantic import BaseModel, ValidationError
 from backend.contract import Completion
 from client.errors import InputError
 
-VERSION = 1
-
 
 class Head(BaseModel):
     """The first line."""
 
-    nadir_batch: Literal[1] = VERSION
+    nadir_batch: Literal[1] = 1
     service: str
 
 
@@ -99,14 +96,15 @@ class Journal:
         self.close()
 
     def _load(self, service: str) -> None:
-        self._file.seek(0)
-        lines = self._file.read().split("\n")
-        torn = lines.pop()
-        if not lines:
+        head = Head(service=service)
+        *lines, torn = self._read_all().split("\n")
+        if not lines and _line(head).startswith(torn):
             # Not even the head was written: begin anew.
             self._file.truncate(0)
-            self._append(Head(service=service))
+            self._append(head)
             return
+        if not lines:
+            raise self._no_journal()
         if torn:
             # The crash came in the middle of a line. What it told is learnt again from the service.
             self._file.truncate(sum(len(line.encode()) + 1 for line in lines))
@@ -114,11 +112,21 @@ class Journal:
         for line in lines[1:]:
             self._note(self._read(line))
 
+    def _read_all(self) -> str:
+        self._file.seek(0)
+        try:
+            return self._file.read()
+        except UnicodeDecodeError:
+            raise self._no_journal() from None
+
+    def _no_journal(self) -> InputError:
+        return InputError(f"{self.path} is not the journal of a batch. Choose another file.")
+
     def _check_head(self, line: str, service: str) -> None:
         try:
             head = Head.model_validate_json(line)
         except ValidationError:
-            raise InputError(f"{self.path} is not the journal of a batch. Choose another file.") from None
+            raise self._no_journal() from None
         if head.service != service:
             raise InputError(f"{self.path} is the journal of a {head.service} batch. Choose another file.")
 
@@ -129,7 +137,7 @@ class Journal:
             raise InputError(f"{self.path} is damaged. Choose another file to begin the batch anew.") from None
 
     def _append(self, entry: BaseModel) -> None:
-        self._file.write(json.dumps(entry.model_dump(mode="json", exclude_none=True), ensure_ascii=False) + "\n")
+        self._file.write(_line(entry))
         self._file.flush()
 
     def _note(self, entry: Entry) -> None:
@@ -139,3 +147,7 @@ class Journal:
         trace.call_id = entry.call_id or trace.call_id
         trace.completion = entry.completion or trace.completion
         trace.failure = entry.failure or trace.failure
+
+
+def _line(entry: BaseModel) -> str:
+    return entry.model_dump_json(exclude_none=True) + "\n"

@@ -58,12 +58,13 @@ class Throttle:
         self._under_way += 1
         await self.rest()
 
-    def give_back(self, took_s: float | None = None) -> None:
-        """Counts a job as over. `took_s` is how long it took from its submission, where it was answered."""
+    def give_back(self) -> None:
+        """Counts a job as over."""
         self._under_way -= 1
         self._changed.set()
-        if took_s is None:
-            return
+
+    def note_time(self, took_s: float) -> None:
+        """Takes note of how long a job took from its submission to its answer."""
         self._took_s.append(took_s)
         if len(self._took_s) >= max(4, self.limit // 2):
             self._judge()
