@@ -40,6 +40,22 @@
     records.sort((a, b) => b.submitted_at - a.submitted_at);
     return records[0] || null;
   };
+  /* Draws up the record of a new job from what is on the page, and keeps it before anything is sent. A question about
+     the scene of the question before it takes the conversation along. */
+  const newJob = (service, { scene, prompt, max_tokens, temperature, detail }, before, asks) => {
+    const source = scene && scene.source && !scene.source.refusal ? { ...scene.source, name: scene.name || "" } : null;
+    const sameScene = before && before.scene && source && before.scene.upload == source.upload && before.scene.sample == source.sample;
+    const turns = asks && sameScene ? [...(before.turns || [])] : [];
+    if (asks && sameScene && before.state === "done") turns.push({ question: before.prompt, answer: before.answer });
+    const record = {
+      key: newKey(), service, call_id: "", prompt, scene: source, max_tokens, temperature, detail,
+      submitted_at: Date.now() / 1000, turns, state: "", answer: "",
+    };
+    keepJob(record);
+    if (matchMedia("(max-width: 820px)").matches) visible(".nd-right")?.scrollIntoView({ block: "start" });
+    return record;
+  };
+  const visible = (selector) => [...document.querySelectorAll(selector)].find((node) => node.offsetParent !== null);
   const leaveJob = (service) => write(tab, `nadir.current.${service}`, "");
   const newKey = () => (crypto.randomUUID ? crypto.randomUUID() : Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join(""));
 
@@ -191,27 +207,26 @@
       upload(event.dataTransfer.files[0]);
     });
   };
-  const visibleScene = () => [...document.querySelectorAll(".nd-scene-host")].find((host) => host.offsetParent !== null);
   const sceneElement = (host) => [host, ...(host?.querySelectorAll("*") || [])].find((node) => node?.ndUpload);
   document.addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files || [])][0];
-    const host = file && visibleScene();
+    const host = file && visible(".nd-scene-host");
     if (host) { event.preventDefault(); sceneElement(host)?.ndUpload(file); }
   });
   document.addEventListener("click", (event) => {
     const sample = event.target.closest("[data-sample]");
-    if (sample) sceneElement(visibleScene())?.ndSample(sample.dataset.sample);
+    if (sample) sceneElement(visible(".nd-scene-host"))?.ndSample(sample.dataset.sample);
   });
   // A file dropped beside the frame must not replace the page.
   for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      [...document.querySelectorAll(".nd-go")].find((node) => node.offsetParent !== null)?.click();
+      visible(".nd-go")?.click();
     }
   });
 
   const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
-  window.nadir = { attachScene, keepJob, currentJob, leaveJob, newKey };
+  window.nadir = { attachScene, keepJob, currentJob, leaveJob, newJob };
 })();

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backend.contract import ChatRequest, ImagePart, ImageURL, Message, TextPart
-from backend.images import encode_data_url
+from backend.contract import ChatRequest, ImagePart, ImageURL, Message, TextPart, encode_data_url
 from backend.services import ServiceSpec
 from client.errors import SceneError
 from client.scene import Window

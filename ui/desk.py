@@ -1,7 +1,8 @@
 """One page's jobs: prepares and submits, watches, cancels. Handlers yield what the page is to show.
 
-Each handler is an async generator over the injected client. What lasts is the job on the service and the record in the
-browser; between calls a desk remembers only submissions under way: how long they took, and whether they were called off.
+Each handler is an async generator over the injected client. What lasts is the job on the service and the record in
+the browser; between calls a desk remembers only submissions under way: how long they took, and whether they were
+called off.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from async_lru import alru_cache
 from cachetools import TTLCache
 
 from client.errors import InputError, NadirError
@@ -19,6 +21,7 @@ from client.jobs import JobClient
 from client.payload import chat_request
 from ui.components.answer import Remedies, final_error, render_completion, render_failure, render_partial
 from ui.components.job_status import JobCourse, render_status
+from ui.fragments import render
 from ui.record import JobRecord, read_record
 from ui.shelf import SceneShelf
 
@@ -42,6 +45,10 @@ class Shown:
         return (*(gr.skip() if value is None else value for value in (self.status, self.answer, self.record)), button)
 
 
+UNCHANGED = Shown()
+"""Gradio empties the outputs of a generator that ends without having yielded."""
+
+
 class JobDesk:
     """Runs the jobs of one page on one service."""
 
@@ -55,14 +62,16 @@ class JobDesk:
         self._asks = asks
         self._called_off: TTLCache[str, bool] = TTLCache(maxsize=10_000, ttl=REMEMBERED_S)
         self._courses: TTLCache[str, JobCourse] = TTLCache(maxsize=10_000, ttl=REMEMBERED_S)
+        self._engine = alru_cache(ttl=REMEMBERED_S)(self._ask_for_engine)
 
     async def submit(self, value: Any) -> AsyncIterator[Shown]:
         """Prepares the picture and submits the job of a record that has none yet."""
         record = read_record(value)
         if record is None or record.call_id:
+            yield UNCHANGED
             return
         course = self._courses[record.key] = JobCourse.submitting(self.client.service)
-        yield Shown(self._status(course), render_partial("", question=self._question(record)), busy=True)
+        yield Shown(self._status(course), self._partial(record, ""), busy=True)
         try:
             record = record.model_copy(update={"call_id": await self._send(record)})
         except NadirError as error:
@@ -75,19 +84,20 @@ class JobDesk:
         """Follows the job of a record until it ends, and shows it all the way."""
         record = read_record(value)
         if record is None or not record.call_id:
+            yield UNCHANGED
             return
         course = self._courses.pop(record.key, None) or JobCourse(self.client.service, call_id=record.call_id)
-        question, text = self._question(record), ""
-        yield Shown(self._status(course), render_partial("", question=question), busy=True)
+        text = ""
+        yield Shown(self._status(course), self._partial(record, text), busy=True)
         try:
             async for event in self.client.job(record.call_id).events(live=True):
                 status = self._status(course) if course.observe(event) else None
                 if event.is_final:
-                    yield self._ended(record, course, event)
+                    yield await self._ended(record, course, event)
                     return
                 grown = isinstance(event, Running) and event.partial != text
                 text = event.partial if isinstance(event, Running) else text
-                yield Shown(status, render_partial(text, question=question) if grown else None)
+                yield Shown(status, self._partial(record, text) if grown else None)
         except NadirError as error:
             yield Shown(self._status(course), render_failure(error, self._remedies), busy=False)
 
@@ -126,20 +136,26 @@ class JobDesk:
             await job.cancel()
         return job.call_id
 
-    def _ended(self, record: JobRecord, course: JobCourse, event: FinalEvent) -> Shown:
+    async def _ended(self, record: JobRecord, course: JobCourse, event: FinalEvent) -> Shown:
         if not isinstance(event, Done):
             kept = self._kept(record, state=str(event.stage))
             return Shown(self._status(course), render_failure(final_error(event), self._remedies), kept, busy=False)
         answer = render_completion(
             event.completion,
-            engine="",
+            engine=await self._engine(),
             total_s=course.total_s(),
             max_tokens=record.max_tokens,
             remedies=self._remedies,
             question=self._question(record),
         )
         kept = self._kept(record, state=str(event.stage), answer=event.completion.text[:20_000])
-        return Shown(self._status(course), answer, kept, busy=False)
+        return Shown(self._status(course), answer + self._turns(record), kept, busy=False)
+
+    async def _ask_for_engine(self) -> str:
+        try:
+            return (await self.client.health()).engine or ""
+        except NadirError:
+            return ""
 
     def _refused(self, record: JobRecord, error: NadirError) -> Shown:
         kept = self._kept(record, state="refused")
@@ -151,7 +167,11 @@ class JobDesk:
     def _status(self, course: JobCourse) -> str:
         return render_status(course, cancel_target=self._cancel_target)
 
+    def _partial(self, record: JobRecord, text: str) -> str:
+        return render_partial(text, question=self._question(record)) + self._turns(record)
+
+    def _turns(self, record: JobRecord) -> str:
+        return render("turns.html", turns=record.turns[::-1]) if self._asks else ""
+
     def _question(self, record: JobRecord) -> str:
         return record.prompt if self._asks else ""
-
-

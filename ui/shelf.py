@@ -60,11 +60,11 @@ class SceneShelf:
             SceneError: there is none, or it cannot be read.
         """
         scene = await self._scene(source or {}, name)
-        return scene, await self._picture(scene.path, scene.digest, name, detail)
+        return scene, await self._picture(Known(scene), detail)
 
     async def _view(self, source: Mapping[str, Any], name: str, detail: Detail) -> SceneView:
         scene, picture = await self.picture(source, name, detail)
-        url, width, height = await self._preview_url(scene.path, scene.digest, name)
+        url, width, height = await self._preview_url(Known(scene))
         sample = self.samples.get(str(source.get("sample")))
         sent = payload_fact(len(picture.data), picture.width, picture.height, picture.tokens)
         return SceneView(
@@ -79,26 +79,38 @@ class SceneShelf:
         )
 
     async def _scene(self, source: Mapping[str, Any], name: str) -> Scene:
-        path = self._locate(source)
-        return await self._open(path, path.stat().st_mtime_ns, name)
+        path, version = self._locate(source)
+        return await self._open(path, version, name)
 
-    def _locate(self, source: Mapping[str, Any]) -> Path:
+    def _locate(self, source: Mapping[str, Any]) -> tuple[Path, int]:
         if sample := self.samples.get(str(source.get("sample"))):
-            return sample.path
+            return sample.path, 0
         path = resolve_upload(str(source.get("upload") or ""), self._upload_dir)
         if path is None:
             raise SceneError("The scene is no longer on the server. Drop it again.")
-        return path
+        return path, path.stat().st_mtime_ns
 
-    async def _open_file(self, path: Path, _modified_ns: int, name: str) -> Scene:
+    async def _open_file(self, path: Path, _version: int, name: str) -> Scene:
         return await self._reader.open(path, name=name or path.name)
 
-    async def _make_preview(self, path: Path, _digest: str, name: str) -> tuple[str, int, int]:
-        scene = await self._open(path, path.stat().st_mtime_ns, name)
-        preview = await self._reader.preview(scene)
+    async def _make_preview(self, scene: Known) -> tuple[str, int, int]:
+        preview = await self._reader.preview(scene.scene)
         saved = save_bytes_to_cache(preview.data, "preview.webp", cache_dir=str(self._upload_dir))
         return f"gradio_api/file={saved}", preview.width, preview.height
 
-    async def _make_picture(self, path: Path, _digest: str, name: str, detail: Detail) -> Picture:
-        scene = await self._open(path, path.stat().st_mtime_ns, name)
-        return await self._reader.picture(scene, detail)
+    async def _make_picture(self, scene: Known, detail: Detail) -> Picture:
+        return await self._reader.picture(scene.scene, detail)
+
+
+class Known:
+    """A scene as a key of a cache: the same file's bytes, the same rendering, the same scene."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self._identity = (scene.digest, scene.path, repr(scene.rendering))
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Known) and other._identity == self._identity

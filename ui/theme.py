@@ -8,8 +8,8 @@ import gradio as gr
 from gradio.themes.utils import colors
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
-STYLE_SHEET = ASSETS / "nadir.css"
-SCRIPT = ASSETS / "nadir.js"
+STYLE_SHEETS = sorted(ASSETS.glob("*.css"))
+SCRIPTS = sorted(ASSETS.glob("*.js"))
 FAVICON = ASSETS / "favicon.svg"
 
 _TEAL = colors.Color(
@@ -54,6 +54,12 @@ def make_theme() -> gr.themes.Base:
         block_background_fill_dark="var(--nd-panel)",
         block_border_color="var(--nd-line)",
         block_border_color_dark="var(--nd-line)",
+        block_radius="8px",
+        container_radius="8px",
+        input_radius="6px",
+        button_large_radius="6px",
+        button_medium_radius="6px",
+        button_small_radius="6px",
         block_shadow="none",
         block_shadow_dark="none",
         block_label_text_color="var(--nd-muted)",
@@ -101,5 +107,5 @@ def make_theme() -> gr.themes.Base:
 
 
 def head() -> str:
-    """Returns what goes into the page's head: the script, before any component runs."""
-    return f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
+    """Returns what goes into the page's head: the scripts, before any component runs."""
+    return "".join(f"<script>{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS)

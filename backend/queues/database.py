@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +29,9 @@ BUSY_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_S = 10
 """How long to wait for a Postgres server to answer, in seconds."""
 
+SUBSECOND_SQLITE = (3, 42)
+"""First SQLite with `unixepoch('subsec')`, which DBOS relies on from Python 3.12 on. Debian 12 has an older one."""
+
 THREADS = 8
 """Calls that may wait for the database at once; the event loop never does."""
 
@@ -44,6 +49,7 @@ class JobDatabase:
         self._database_url = database_url
         self._engine: sa.Engine | None = None
         self._threads: ThreadPoolExecutor | None = None
+        self._is_reachable = True
 
     @property
     def is_open(self) -> bool:
@@ -80,7 +86,9 @@ class JobDatabase:
         Raises:
             QueueUnavailable: the database is not open, or cannot be reached.
         """
-        return await self.in_thread(self._transact, work)
+        result: T = await self.in_thread(self._transact, work)
+        self._note_reachable(True)
+        return result
 
     async def in_thread(self, work: Callable[..., T], *args: object) -> T:
         """Runs `work(*args)`, which may wait for the database, and returns its result.
@@ -93,8 +101,16 @@ class JobDatabase:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-            logger.warning("The job queue's database cannot be reached: %s", error)
+            self._note_reachable(False, str(error))
             raise QueueUnavailable("The job queue's database cannot be reached. Try again in a moment.") from error
+
+    def _note_reachable(self, is_reachable: bool, why_not: str = "") -> None:
+        # Said once, not at each of the attempts that follow each other within a second.
+        if self._is_reachable and not is_reachable:
+            logger.warning("The job queue's database cannot be reached: %s", why_not)
+        elif is_reachable and not self._is_reachable:
+            logger.warning("The job queue's database can be reached again")
+        self._is_reachable = is_reachable
 
     def _transact(self, work: Callable[[sa.Connection], T]) -> T:
         with self.engine.begin() as connection:
@@ -133,6 +149,10 @@ def insert_if_new(connection: sa.Connection, table: sa.Table) -> PostgresInsert 
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
+def _unix_time(_modifier: str) -> float:
+    return round(time.time(), 3)
+
+
 def _open_sqlite(path: Path) -> sa.Engine:
     database = sa.create_engine(f"sqlite:///{path}", pool_size=20)
 
@@ -145,5 +165,7 @@ def _open_sqlite(path: Path) -> sa.Engine:
         # Readers and the writer do not wait for each other; a killed process loses nothing.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        if sqlite3.sqlite_version_info < SUBSECOND_SQLITE:
+            connection.create_function("unixepoch", 1, _unix_time)
 
     return database

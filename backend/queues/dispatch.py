@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, WorkflowSerializationFormat
@@ -19,7 +20,10 @@ APPLICATION_VERSION = "nadir-1"
 """Fixed: DBOS gives unfinished jobs only to the version that took them, and a release must finish its elders' jobs."""
 
 POLLING_INTERVAL_S = 0.02
-"""How often each queue is looked at for a job to run, in seconds."""
+"""How often each queue is looked at for a job to run while jobs come in, in seconds."""
+
+QUIET_POLLING_INTERVAL_S = 0.1
+"""The same while none come in. Looking 50 times a second would cost a fifth of a core, day and night."""
 
 POLLER_STOPPING_S = 1.0
 """How long a poller may take to stop, in seconds."""
@@ -40,23 +44,30 @@ class Dispatcher:
         self._database = database
         self._dbos: DBOS | None = None
         self._url = database.url.render_as_string(hide_password=False)
+        self._concurrency = dict(concurrency)
         self._queues = {service: f"{APPLICATION}-{service}" for service in concurrency}
         DBOS.migrate(self._url)
         self._client = DBOSClient(
             system_database_engine=database, application_name=APPLICATION, retry_connection_errors=False
         )
-        for service, at_once in concurrency.items():
-            self._client.register_queue(
-                self._queues[service], worker_concurrency=at_once, polling_interval_sec=POLLING_INTERVAL_S
-            )
+
+    def set_polling_interval(self, interval_s: float) -> None:
+        """Sets how often every process looks at these queues for a job to run. Blocks."""
+        for name in self._queues.values():
+            if queue := self._client.retrieve_queue(name):
+                queue.set_polling_interval_sec(interval_s)
 
     def launch(
-        self, worker_id: str, run: Callable[[str, str], Awaitable[None]], loop: asyncio.AbstractEventLoop
+        self, worker_id: str, run: Callable[[str, str], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop
     ) -> None:
         """Begins to run jobs: `run(service, call_id)` is awaited on `loop` for each. Blocks until DBOS is up.
 
         When `run` is cancelled the job counts as interrupted, and is run again once this worker has left.
         """
+        for service, at_once in self._concurrency.items():
+            self._client.register_queue(
+                self._queues[service], worker_concurrency=at_once, polling_interval_sec=QUIET_POLLING_INTERVAL_S
+            )
         self._dbos = DBOS(config=self._config(worker_id))
 
         # DBOS has an event loop of its own; engines and their connections belong to the application's.
@@ -64,7 +75,7 @@ class Dispatcher:
         async def answer(service: str, call_id: str) -> None:
             if loop.is_closed():
                 raise asyncio.CancelledError
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_awaited(run(service, call_id)), loop))
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(service, call_id), loop))
 
         DBOS.listen_queues(list(self._queues.values()))
         DBOS.launch()
@@ -88,15 +99,17 @@ class Dispatcher:
         }
         self._client.enqueue_in_transaction(connection, options, service, call_id)
 
-    def requeue_orphans(self, alive: Collection[str]) -> None:
-        """Queues again the jobs that were running on a worker that is not among `alive`. Blocks."""
-        for queue_name in self._queues.values():
-            running = self._client.list_workflows(
-                status="PENDING", queue_name=queue_name, load_input=False, load_output=False
-            )
-            orphans = [workflow.workflow_id for workflow in running if workflow.executor_id not in alive]
-            if orphans:
-                self._client.resume_workflows(orphans, queue_name=queue_name)
+    def requeue_orphans(self, find_alive: Callable[[], Collection[str]]) -> None:
+        """Queues again the jobs that run on a worker that is not alive. Blocks."""
+        running = {
+            name: self._client.list_workflows(status="PENDING", queue_name=name, load_input=False, load_output=False)
+            for name in self._queues.values()
+        }
+        # Asked only now: a worker shows itself before it takes a job, so none of these is newer than the answer.
+        alive = find_alive()
+        for name, workflows in running.items():
+            if orphans := [workflow.workflow_id for workflow in workflows if workflow.executor_id not in alive]:
+                self._client.resume_workflows(orphans, queue_name=name)
 
     def forget(self, call_ids: Collection[str]) -> None:
         """Removes what DBOS knows about these jobs. Blocks."""
@@ -112,15 +125,11 @@ class Dispatcher:
             "executor_id": worker_id,
             # Neither events nor streams of DBOS are used. The interval bounds how long its shutdown takes.
             "use_listen_notify": False,
-            "notification_listener_polling_interval_sec": 0.2,
+            "notification_listener_polling_interval_sec": 0.05,
             "enable_otlp": False,
             # Each interrupted job is a warning of DBOS's, and each start a page of information.
             "log_level": "ERROR",
         }
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work
 
 
 def _stop_polling(dbos: DBOS) -> None:
@@ -128,7 +137,8 @@ def _stop_polling(dbos: DBOS) -> None:
     for stop in dbos.background_thread_stop_events:
         stop.set()
     for thread in threading.enumerate():
-        if thread.name.startswith(_POLLER_THREADS):
+        # One that has not started yet finds itself stopped, and cannot be joined.
+        if thread.name.startswith(_POLLER_THREADS) and thread.is_alive():
             thread.join(timeout=POLLER_STOPPING_S)
 
 

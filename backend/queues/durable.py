@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from backend.engines import Engine
 from backend.queues import QueueUnavailable
 from backend.queues.database import JobDatabase, create_tables
-from backend.queues.dispatch import Dispatcher
+from backend.queues.dispatch import POLLING_INTERVAL_S, QUIET_POLLING_INTERVAL_S, Dispatcher
 from backend.queues.durable_queue import DurableQueue
 from backend.queues.records import find_expired, remove_jobs
 from backend.queues.workers import BEAT_S, Worker
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 PULSE_S = 0.25
 """How often progress is written to the database and news from other processes is read, in seconds."""
+
+QUIET_AFTER_S = 30.0
+"""A store that has taken no job for so long is quiet, in seconds."""
 
 SWEEP_S = 3600.0
 """How often expired jobs are removed, in seconds."""
@@ -61,6 +65,8 @@ class DurableStore:
         self._worker = Worker()
         self._dispatcher: Dispatcher | None = None
         self._pulse: asyncio.Task[None] | None = None
+        self._polling_interval_s = QUIET_POLLING_INTERVAL_S
+        self._submitted_at = -math.inf
 
     def queue(self, service: ServiceSpec, engine: Engine, *, concurrency: int = 4, limit: int = 256) -> DurableQueue:
         """Returns the queue of a service. To be called before the store is started.
@@ -95,6 +101,7 @@ class DurableStore:
             return
         self._database.open()
         self._worker = Worker()
+        self._polling_interval_s = QUIET_POLLING_INTERVAL_S
         for queue in self._queues.values():
             queue.runner.start()
         try:
@@ -112,14 +119,16 @@ class DurableStore:
         if self._pulse is not None:
             self._pulse.cancel()
             await asyncio.wait({self._pulse})
-        if self._dispatcher is not None:
-            await asyncio.gather(*(queue.stop(STOPPING_S) for queue in self._queues.values()))
-            await self._database.in_thread(self._dispatcher.stop)
-            await self._leave()
-        self._dispatcher = self._pulse = None
-        self._database.close()
-        for queue in self._queues.values():
-            queue.dismiss()
+        try:
+            if self._dispatcher is not None:
+                await asyncio.gather(*(queue.stop(STOPPING_S) for queue in self._queues.values()))
+                await self._database.in_thread(self._dispatcher.stop)
+                await self._leave()
+        finally:
+            self._dispatcher = self._pulse = None
+            self._database.close()
+            for queue in self._queues.values():
+                queue.dismiss()
 
     async def sweep(self) -> int:
         """Removes jobs whose retention has passed, and images that no job needs. Returns how many jobs it removed.
@@ -143,6 +152,7 @@ class DurableStore:
 
     def _enqueue(self, connection: sa.Connection, service: str, call_id: str) -> None:
         self._dispatching.enqueue(connection, service, call_id)
+        self._submitted_at = time.monotonic()
 
     def _launch(self, loop: asyncio.AbstractEventLoop) -> None:
         database = self._database.engine
@@ -164,6 +174,7 @@ class DurableStore:
                 if self._answers and time.monotonic() >= beat_due:
                     beat_due = time.monotonic() + BEAT_S
                     await self._beat()
+                await self._keep_pace()
                 for queue in self._queues.values():
                     await queue.exchange_news()
                 if time.monotonic() >= sweep_due:
@@ -175,10 +186,20 @@ class DurableStore:
                 logger.exception("A pulse of the job queue failed")
             await asyncio.sleep(PULSE_S)
 
+    async def _keep_pace(self) -> None:
+        is_quiet = time.monotonic() > self._submitted_at + QUIET_AFTER_S
+        interval_s = QUIET_POLLING_INTERVAL_S if is_quiet else POLLING_INTERVAL_S
+        if interval_s != self._polling_interval_s:
+            await self._database.in_thread(self._dispatching.set_polling_interval, interval_s)
+            self._polling_interval_s = interval_s
+
     async def _beat(self) -> None:
         await self._database.transact(self._worker.beat)
-        alive = await self._database.transact(self._worker.find_alive)
-        await self._database.in_thread(self._dispatching.requeue_orphans, alive)
+        await self._database.in_thread(self._dispatching.requeue_orphans, self._find_alive)
+
+    def _find_alive(self) -> set[str]:
+        with self._database.engine.begin() as connection:
+            return self._worker.find_alive(connection)
 
     async def _leave(self) -> None:
         try:

@@ -70,7 +70,7 @@ class DurableQueue:
         self._limit = limit
         self._bells = Bells()
         self._warm_ups: set[asyncio.Task[None]] = set()
-        self.runner = JobRunner(service, engine, database, self._bells, now)
+        self.runner = JobRunner(service, engine, database=database, bells=self._bells, now=now, concurrency=concurrency)
 
     @property
     def engine_name(self) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 import sqlalchemy as sa
 
-from backend.contract import ChatRequest, ImagePart
-from backend.images import NotAnImage, decode_data_url, encode_data_url
+from backend.contract import ChatRequest, ImagePart, encode_data_url
+from backend.images import NotAnImage, decode_data_url
 from backend.queues.database import insert_if_new, metadata
 
 images = sa.Table(

@@ -73,11 +73,11 @@ class Outcome:
 def add_job(connection: sa.Connection, *, call_id: str, service: str, request: str, now: float) -> bool:
     """Adds a queued job. Returns False where the call id is taken, and then changes nothing."""
     added = connection.execute(
-        insert_if_new(connection, jobs).values(
-            call_id=call_id, service=service, stage=Stage.QUEUED.value, created_at=now, request=request
-        )
+        insert_if_new(connection, jobs)
+        .values(call_id=call_id, service=service, stage=Stage.QUEUED.value, created_at=now, request=request)
+        .returning(jobs.c.call_id)
     )
-    return added.rowcount == 1
+    return added.first() is not None
 
 
 def count_queued(connection: sa.Connection, service: str) -> int:

@@ -50,7 +50,14 @@ class JobRunner:
     """Runs the jobs of one service in this process."""
 
     def __init__(
-        self, service: ServiceSpec, engine: Engine, database: JobDatabase, bells: Bells, now: Callable[[], float]
+        self,
+        service: ServiceSpec,
+        engine: Engine,
+        *,
+        database: JobDatabase,
+        bells: Bells,
+        now: Callable[[], float],
+        concurrency: int,
     ) -> None:
         self._service = service
         self._engine = engine
@@ -60,6 +67,8 @@ class JobRunner:
         self._live: dict[str, LiveJob] = {}
         self._runs: set[asyncio.Task[object]] = set()
         self._durations_s: deque[float] = deque(maxlen=REMEMBERED_DURATIONS)
+        self._concurrency = concurrency
+        self._slots = asyncio.Semaphore(concurrency)
         self._is_stopping = False
 
     @property
@@ -79,6 +88,8 @@ class JobRunner:
 
     def start(self) -> None:
         """Accepts jobs, after a stop too."""
+        # DBOS keeps one limit for all processes, the one that was registered last. Each process keeps its own here.
+        self._slots = asyncio.Semaphore(self._concurrency)
         self._is_stopping = False
 
     async def stop(self, within_s: float) -> None:
@@ -105,7 +116,8 @@ class JobRunner:
             raise asyncio.CancelledError
         self._runs.add(task)
         try:
-            await self._run(call_id, run_id=uuid.uuid4().hex)
+            async with self._slots:
+                await self._run(call_id, run_id=uuid.uuid4().hex)
         finally:
             self._runs.discard(task)
 

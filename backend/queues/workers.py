@@ -6,6 +6,7 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,7 +32,8 @@ workers = sa.Table(
 class Worker:
     """This process among those that take jobs."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.worker_id = uuid.uuid4().hex
         self._host = socket.gethostname()
         self._heard: dict[str, tuple[int, float]] = {}
@@ -66,9 +68,9 @@ class Worker:
         # Counted beats and this process's own clock: the clocks of two machines may differ.
         beats, heard_at = self._heard.get(row.worker_id, (None, 0.0))
         if beats != row.beats:
-            self._heard[row.worker_id] = (row.beats, time.monotonic())
+            self._heard[row.worker_id] = (row.beats, self._clock())
             return False
-        return time.monotonic() - heard_at > SILENCE_S
+        return self._clock() - heard_at > SILENCE_S
 
 
 def _runs(pid: int) -> bool:

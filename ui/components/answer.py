@@ -22,6 +22,8 @@ from client.errors import (
 from client.events import Cancelled, Expired, Failed, FinalEvent
 from ui.fragments import format_seconds, render
 
+ENGINE_NAMES = {"openai": "own server", "vllm": "vLLM on Modal"}
+
 
 @dataclass(frozen=True)
 class Action:
@@ -68,12 +70,18 @@ def render_partial(text: str, *, question: str = "") -> str:
 
 
 def render_completion(
-    completion: Completion, *, engine: str, total_s: float | None, max_tokens: int, remedies: Remedies, question: str = ""
+    completion: Completion,
+    *,
+    engine: str,
+    total_s: float | None,
+    max_tokens: int,
+    remedies: Remedies,
+    question: str = "",
 ) -> str:
     """Renders a finished answer with its facts and buttons.
 
     Args:
-        engine: what answered, for people.
+        engine: what answered, by the name that the service gives; empty where it does not say.
         total_s: seconds from submission to the end; None where that is not known.
         max_tokens: what the answer was limited to.
     """
@@ -91,15 +99,17 @@ def render_completion(
 
 def answer_facts(completion: Completion, *, engine: str, total_s: float | None) -> list[str]:
     """Returns the quiet line under the answer: model, engine, tokens, how it ended, time."""
-    facts = [completion.model]
-    if engine:
-        facts.append(engine)
+    facts = (
+        ["preview engine, no model"] if engine == "preview" else [completion.model, ENGINE_NAMES.get(engine, engine)]
+    )
     usage = completion.usage
     if usage.prompt_tokens:
         facts.append(f"{usage.prompt_tokens} + {usage.completion_tokens} tokens")
     elif usage.completion_tokens:
         facts.append(f"{usage.completion_tokens} tokens")
-    facts.append({"stop": "complete", "length": "cut off"}.get(completion.finish_reason or "", completion.finish_reason or ""))
+    facts.append(
+        {"stop": "complete", "length": "cut off"}.get(completion.finish_reason or "", completion.finish_reason or "")
+    )
     if total_s is not None:
         facts.append(format_seconds(total_s))
     return [fact for fact in facts if fact]

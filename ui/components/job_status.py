@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from backend.contract import Stage
 from backend.services import ServiceSpec
-from client.events import Cancelled, Expired, Failed, JobEvent, Queued, Running, Starting, Unreachable, Waiting
+from client.events import JobEvent, Queued, Running, Starting, Unreachable, Waiting
 from ui.fragments import render
 
 
@@ -67,9 +67,11 @@ class RailStop:
 
     label: str
     state: str
-    """`past`, `current`, `ahead`, `skipped` or `stopped` (where a job ended without an answer)."""
+    """`past`, `current`, `ahead`, `skipped` (not seen), or `stopped` (where a job ended without an answer)."""
     seconds: float | None
     """How long the step took, or has taken so far; None when it is not known."""
+    remark: str = ""
+    """Stands in place of the seconds."""
 
 
 @dataclass
@@ -161,9 +163,9 @@ class JobCourse:
         if place == here:
             state = "past" if self.state == Stage.DONE else "stopped" if self.is_final else "current"
             return RailStop(LABELS[step], state, self._seconds(step) if step is not Step.DONE else None)
-        known = step in self._entered
-        skipped = step is Step.STARTING and not known and Step.QUEUED in self._entered
-        return RailStop(LABELS[step], "skipped" if skipped else "past", self._seconds(step))
+        if step is Step.STARTING and step not in self._entered:
+            return RailStop(LABELS[step], "skipped", None, "not needed" if Step.QUEUED in self._entered else "")
+        return RailStop(LABELS[step], "past", self._seconds(step))
 
     def _seconds(self, step: Step) -> float | None:
         if step not in self._entered:
@@ -188,12 +190,6 @@ def expectation(event: JobEvent, service: ServiceSpec) -> str:
             return "The service has the job. It says no more until the answer is there."
         case Running(partial=partial):
             return "The text appears as it is written." if partial else "The model is looking at the picture."
-        case Failed():
-            return "The job ended without an answer."
-        case Cancelled():
-            return "The job was stopped on the service."
-        case Expired():
-            return "The service no longer has this job."
     return ""
 
 

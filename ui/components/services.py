@@ -53,8 +53,8 @@ CONNECT_STEPS = (
 )
 PREVIEW_NOTICE = Notice(
     tone="info",
-    text="The preview engine answers. It measures the picture's pixels and runs no model: it knows land cover, colour and "
-    "texture, not objects.",
+    text="The preview engine answers. It measures the picture's pixels and runs no model: it knows land cover, colour "
+    "and texture, not objects.",
     steps_title="Connect the vision-language models",
     steps=CONNECT_STEPS,
 )

@@ -10,11 +10,10 @@ from typing import TypeVar
 
 from PIL import Image
 
-from backend.contract import ChatRequest, Message, Usage
+from backend.contract import ChatRequest, Message, Usage, encode_data_url
 from backend.engines import Answer, EngineEvent, Starting, TextPiece
-from backend.images import encode_data_url
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """How long a test waits for something that has to happen."""
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import pytest
 
 from backend.contract import Stage
 from backend.queues import QueueFull
-from tests.backend.queues.conftest import OpenQueue
+from tests.backend.queues.conftest import OpenQueue, StartWorker, kill
 from tests.backend.queues.fakes import PATIENCE_S, GatedEngine, ask, eventually
 
 
@@ -68,3 +68,17 @@ async def test_a_job_that_was_taken_already_is_not_refused(open_queue: OpenQueue
     await asyncio.wait_for(engine.started.wait(), PATIENCE_S)
     waiting = await queue.submit(ask("waits"), idempotency_key="k")
     assert await queue.submit(ask("waits"), idempotency_key="k") == waiting
+
+
+async def test_a_process_keeps_its_own_limit_when_another_has_a_higher_one(
+    open_queue: OpenQueue, start_worker: StartWorker
+) -> None:
+    engine = GatedEngine()
+    queue = await open_queue(engine, concurrency=1)
+    await kill(await start_worker())  # Allows itself two.
+    ids = [await queue.submit(ask(str(number))) for number in range(3)]
+    await asyncio.wait_for(engine.started.wait(), PATIENCE_S)
+    engine.gate.set()
+    ended = [await queue.status(call_id, wait_s=PATIENCE_S) for call_id in ids]
+    assert {status.stage for status in ended} == {Stage.DONE}
+    assert engine.most_running == 1

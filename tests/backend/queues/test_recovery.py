@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,6 +135,24 @@ async def test_a_job_that_kills_its_process_again_and_again_is_given_up(open_que
     assert status.stage is Stage.FAILED
     assert "was given up" in (status.error or "")
     assert engine.requests == []
+
+
+async def test_a_database_that_cannot_be_reached_is_said_at_the_start(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # Nobody listens here.
+        url = f"postgresql://nadir:secret@127.0.0.1:{taken.getsockname()[1]}/jobs"
+        queue = DurableStore(data_dir=tmp_path, database_url=url).queue(CAPTIONING, FakeEngine())
+        with pytest.raises(QueueUnavailable) as refusal:
+            await queue.start()
+    assert "cannot be reached" in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+    with pytest.raises(QueueUnavailable):
+        await queue.submit(ask())
+
+
+def test_a_database_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must be a Postgres URL"):
+        open_database(tmp_path, "mysql://nadir@127.0.0.1/jobs")
 
 
 async def test_dbos_keeps_quiet(
