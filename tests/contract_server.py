@@ -53,6 +53,14 @@ class Request:
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes
+    target: str
+    """Path and query as they came."""
+
+    @property
+    def encoded(self) -> bytes:
+        """The request as it goes on."""
+        head = [f"{self.method} {self.target} HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers.items())]
+        return "\r\n".join([*head, "", ""]).encode("latin-1") + self.body
 
 
 @dataclass(frozen=True)
@@ -244,7 +252,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
     headers = {name.lower(): value.strip() for name, _, value in pairs}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     url = urlsplit(target)
-    return Request(method, url.path, parse_qs(url.query), headers, body)
+    return Request(method, url.path, parse_qs(url.query), headers, body, target)
 
 
 def prompt_of(body: dict[str, Any]) -> str:
