@@ -57,7 +57,7 @@ class FaultProxy:
     def __init__(self, target: str, share: float = 0.2, faults: Sequence[Fault] = tuple(Fault), seed: int = 0) -> None:
         url = urlsplit(target)
         self._host, self._port = url.hostname or "", url.port or 80
-        self._share = share
+        self.share = share
         self._faults = list(faults)
         self._random = random.Random(seed)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,7 +96,7 @@ class FaultProxy:
 
     async def _exchange(self, request: Request, writer: asyncio.StreamWriter) -> bytes | None:
         """Returns the bytes to answer with, or None to reset the connection."""
-        fault = self._random.choice(self._faults) if self._random.random() < self._share else None
+        fault = self._random.choice(self._faults) if self._random.random() < self.share else None
         self.done[fault] += 1
         match fault:
             case Fault.REFUSED:
