@@ -30,7 +30,14 @@ VLLM_PORT = 8000
 
 PYTHON_VERSION = "3.12"
 CUDA_IMAGE = "nvidia/cuda:13.0.3-devel-ubuntu24.04"
-VLLM_PACKAGES = ("vllm==0.33.0", "pydantic-settings==2.16.3")
+VLLM_PACKAGES = (
+    "vllm==0.33.0",
+    "httpx==0.28.1",
+    "httpx2==2.16.2",
+    "openai==3.54.0",
+    "pydantic-settings==2.16.3",
+    "tenacity==9.2.1",
+)
 GATEWAY_PACKAGES = (
     "fastapi==0.165.0",
     "httpx==0.28.1",
@@ -38,6 +45,12 @@ GATEWAY_PACKAGES = (
     "pydantic==2.14.3",
     "pydantic-settings==2.16.3",
 )
+VLLM_ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_CACHE_ROOT": f"{CACHE_DIR}/vllm",
+    "VLLM_SERVER_DEV_MODE": "1",  # has the routes that put the model to sleep; the server listens on loopback only
+}
 RESOLVED_ON = "2026-11-23"
 """What the packages above pull in is taken as the package index had it on this day."""
 
@@ -62,7 +75,7 @@ def vllm_image() -> modal.Image:
         modal.Image.from_registry(CUDA_IMAGE, add_python=PYTHON_VERSION)
         .entrypoint([])
         .uv_pip_install(*VLLM_PACKAGES, extra_options=f"--exclude-newer {RESOLVED_ON}")
-        .env({"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CACHE_ROOT": f"{CACHE_DIR}/vllm"})
+        .env(VLLM_ENVIRONMENT)
         .add_local_python_source("backend")
     )
 
@@ -149,7 +162,8 @@ class _GPUContainer:
         await self.tell(Stage.STARTING)
         command = serve_command(deployment, weights=weights, port=VLLM_PORT)
         self.server: VLLMServer = VLLMServer(command, port=VLLM_PORT, model=deployment.spec.model)
-        self.worker = Worker(deployment.spec, VLLMEngine(self.server, deployment), self.board)
+        engine = VLLMEngine(self.server, deployment.spec, deployment.max_pixels)
+        self.worker = Worker(deployment.spec, engine, self.board)
         await self.server.start()
         await self.server.until_ready(deployment.startup_timeout_s)
 

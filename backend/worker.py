@@ -40,7 +40,7 @@ class Worker:
         """Runs a job to its end and returns an `Envelope` as plain JSON, whatever happens but a cancellation."""
         try:
             async with asyncio.timeout(self._service.timeout_s - TIMEOUT_MARGIN_S):
-                request = ChatRequest.model_validate(body)
+                request = fill_in(ChatRequest.model_validate(body), self._service)
                 answer = await self._run(call_id, request)
             envelope = self._done(call_id, answer)
         except Exception as error:
@@ -87,6 +87,17 @@ class Worker:
                 return str(error)
             case _:
                 return f"The GPU container met an unexpected error: {type(error).__name__}. Submit the job again."
+
+
+def fill_in(request: ChatRequest, service: ServiceSpec) -> ChatRequest:
+    """Returns the request with the service's defaults where the caller said nothing."""
+    return request.model_copy(
+        update={
+            "max_tokens": request.max_completion_tokens or request.max_tokens or service.max_tokens,
+            "max_completion_tokens": None,
+            "temperature": service.temperature if request.temperature is None else request.temperature,
+        }
+    )
 
 
 def _status_of(error: Exception) -> int:

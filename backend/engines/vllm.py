@@ -7,12 +7,17 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import cast
 
 import httpx
 
+from backend.contract import ChatRequest
 from backend.deployment import MIN_PIXELS, Deployment
-from backend.engines import EngineUnavailable
+from backend.engines import EngineError, EngineEvent, EngineUnavailable
+from backend.engines.openai import OpenAIEngine
+from backend.services import ServiceSpec
 
 NO_HOST = "nowhere.invalid"
 """A host that cannot exist (RFC 2606): with it as the only allowed one, vLLM fetches no image from anywhere."""
@@ -130,5 +135,29 @@ class VLLMServer:
             (await client.post(path)).raise_for_status()
 
 
-class VLLMEngine:
-    """placeholder"""
+class VLLMEngine(OpenAIEngine):
+    """Answers with a server of this container."""
+
+    name = "vllm"
+
+    def __init__(self, server: VLLMServer, service: ServiceSpec, max_pixels: int) -> None:
+        """Takes a server that serves the service's model, and how many pixels of an image that model is given."""
+        super().__init__(
+            f"{server.base_url}/v1",
+            models={service.model: service.model},
+            max_pixels=max_pixels,
+            stall_s=service.timeout_s,
+        )
+        self._server = server
+
+    async def answer(self, request: ChatRequest) -> AsyncGenerator[EngineEvent]:
+        """Answers one request. Closing the iterator has vLLM stop."""
+        try:
+            # An asynchronous generator, although the protocol promises less.
+            async with aclosing(cast(AsyncGenerator[EngineEvent, None], super().answer(request))) as events:
+                async for event in events:
+                    yield event
+        except EngineError as error:
+            if self._server.is_alive:
+                raise
+            raise EngineUnavailable("The model server broke and is being replaced. Submit the job again.") from error

@@ -167,7 +167,9 @@ class ModalQueue:
             message = f"The Modal app {self._service.app_name} is not deployed completely. Deploy it again."
             raise QueueUnavailable(message) from error
         except (*ROAD_ERRORS, TimeoutError) as error:
-            raise QueueUnavailable("Modal cannot be reached right now. The job is not lost; try again later.") from error
+            raise QueueUnavailable(
+                "Modal cannot be reached right now. The job is not lost; try again later."
+            ) from error
 
 
 async def ending_of(call_id: str, hold_s: float, service: ServiceSpec) -> Ending | None:

@@ -1,6 +1,6 @@
 """The stand-in's answers to Modal's remote procedures, on the protocol classes of the `modal` package.
 
-Each method has the name of a procedure and turns its request into its response. A procedure without one here answers
+Each procedure has a method of its name, in lower case, that turns its request into its response. One without answers
 UNIMPLEMENTED, as an unknown one does at Modal.
 """
 
@@ -10,6 +10,7 @@ import asyncio
 import base64
 import itertools
 import pickle
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -59,72 +60,72 @@ class ControlPlane:
 
     # Clients and apps
 
-    def ClientHello(self, request: Empty) -> api_pb2.ClientHelloResponse:
+    def client_hello(self, request: Empty) -> api_pb2.ClientHelloResponse:
         return api_pb2.ClientHelloResponse(image_builder_version="2025.06")
 
-    def AuthTokenGet(self, request: api_pb2.AuthTokenGetRequest) -> api_pb2.AuthTokenGetResponse:
+    def auth_token_get(self, request: api_pb2.AuthTokenGetRequest) -> api_pb2.AuthTokenGetResponse:
         claims = base64.urlsafe_b64encode(b'{"exp": 9999999999}').decode().rstrip("=")
         return api_pb2.AuthTokenGetResponse(token=f"e30.{claims}.e30")
 
-    def EnvironmentGetOrCreate(
+    def environment_get_or_create(
         self, request: api_pb2.EnvironmentGetOrCreateRequest
     ) -> api_pb2.EnvironmentGetOrCreateResponse:
         settings = api_pb2.EnvironmentSettings(image_builder_version="2025.06")
         metadata = api_pb2.EnvironmentMetadata(name="main", settings=settings)
         return api_pb2.EnvironmentGetOrCreateResponse(environment_id="en-main", metadata=metadata)
 
-    def AppGetByDeploymentName(
+    def app_get_by_deployment_name(
         self, request: api_pb2.AppGetByDeploymentNameRequest
     ) -> api_pb2.AppGetByDeploymentNameResponse:
         app = self.apps.get(request.name)
         return api_pb2.AppGetByDeploymentNameResponse(app_id=app.app_id if app else "")
 
-    def AppCreate(self, request: api_pb2.AppCreateRequest) -> api_pb2.AppCreateResponse:
+    def app_create(self, request: api_pb2.AppCreateRequest) -> api_pb2.AppCreateResponse:
         app = App(new_id("ap"), request.description)
         self.apps[app.name] = app
         return api_pb2.AppCreateResponse(app_id=app.app_id)
 
-    def AppGetLayout(self, request: api_pb2.AppGetLayoutRequest) -> api_pb2.AppGetLayoutResponse:
+    def app_get_layout(self, request: api_pb2.AppGetLayoutRequest) -> api_pb2.AppGetLayoutResponse:
         app = self._app(request.app_id)
         layout = api_pb2.AppLayout(function_ids=app.functions, class_ids=app.classes)
         return api_pb2.AppGetLayoutResponse(app_layout=layout)
 
-    def AppPublish(self, request: api_pb2.AppPublishRequest) -> api_pb2.AppPublishResponse:
+    def app_publish(self, request: api_pb2.AppPublishRequest) -> api_pb2.AppPublishResponse:
         app = self._app(request.app_id)
         app.functions, app.classes = dict(request.function_ids), dict(request.class_ids)
         return api_pb2.AppPublishResponse(url=f"https://modal.com/apps/{WORKSPACE}/{app.name}", deployed_at=1.0)
 
-    def AppHeartbeat(self, request: api_pb2.AppHeartbeatRequest) -> Empty:
+    def app_heartbeat(self, request: api_pb2.AppHeartbeatRequest) -> Empty:
         return Empty()
 
-    def AppClientDisconnect(self, request: api_pb2.AppClientDisconnectRequest) -> Empty:
+    def app_client_disconnect(self, request: api_pb2.AppClientDisconnectRequest) -> Empty:
         return Empty()
 
     # What functions are made of
 
-    def ImageGetOrCreate(self, request: api_pb2.ImageGetOrCreateRequest) -> api_pb2.ImageGetOrCreateResponse:
+    def image_get_or_create(self, request: api_pb2.ImageGetOrCreateRequest) -> api_pb2.ImageGetOrCreateResponse:
         image_id = new_id("im")
         self.images[image_id] = request.image
         built = Result(status=Result.GENERIC_STATUS_SUCCESS)
         return api_pb2.ImageGetOrCreateResponse(image_id=image_id, result=built)
 
-    def MountPutFile(self, request: api_pb2.MountPutFileRequest) -> api_pb2.MountPutFileResponse:
+    def mount_put_file(self, request: api_pb2.MountPutFileRequest) -> api_pb2.MountPutFileResponse:
         if request.WhichOneof("data_oneof"):
             self.uploads[request.sha256_hex] = self._blob(request.data_blob_id) or request.data
         return api_pb2.MountPutFileResponse(exists=request.sha256_hex in self.uploads)
 
-    def MountBatchedCheckExistence(
+    def mount_batched_check_existence(
         self, request: api_pb2.MountBatchedCheckExistenceRequest
     ) -> api_pb2.MountBatchedCheckExistenceResponse:
         missing = [digest for digest in request.sha256_hex_hashes if digest not in self.uploads]
         return api_pb2.MountBatchedCheckExistenceResponse(missing_sha256_hex_hashes=missing)
 
-    def MountGetOrCreate(self, request: api_pb2.MountGetOrCreateRequest) -> api_pb2.MountGetOrCreateResponse:
+    def mount_get_or_create(self, request: api_pb2.MountGetOrCreateRequest) -> api_pb2.MountGetOrCreateResponse:
         mount_id = new_id("mo")
         self.mounts[mount_id] = list(request.files)
         return api_pb2.MountGetOrCreateResponse(mount_id=mount_id)
 
-    def VolumeGetOrCreate(self, request: api_pb2.VolumeGetOrCreateRequest) -> api_pb2.VolumeGetOrCreateResponse:
+    def volume_get_or_create(self, request: api_pb2.VolumeGetOrCreateRequest) -> api_pb2.VolumeGetOrCreateResponse:
         name = request.deployment_name
         if name not in self.volumes:
             if request.object_creation_type != api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING:
@@ -133,21 +134,21 @@ class ControlPlane:
         metadata = api_pb2.VolumeMetadata(name=name)
         return api_pb2.VolumeGetOrCreateResponse(volume_id=self.volumes[name], metadata=metadata)
 
-    def SecretGetOrCreate(self, request: api_pb2.SecretGetOrCreateRequest) -> api_pb2.SecretGetOrCreateResponse:
+    def secret_get_or_create(self, request: api_pb2.SecretGetOrCreateRequest) -> api_pb2.SecretGetOrCreateResponse:
         secret_id = new_id("st")
         self.secrets[secret_id] = dict(request.env_dict)
         return api_pb2.SecretGetOrCreateResponse(secret_id=secret_id)
 
     # Functions and classes
 
-    def FunctionPrecreate(self, request: api_pb2.FunctionPrecreateRequest) -> api_pb2.FunctionPrecreateResponse:
+    def function_precreate(self, request: api_pb2.FunctionPrecreateRequest) -> api_pb2.FunctionPrecreateResponse:
         function_id = request.existing_function_id or new_id("fu")
         metadata = api_pb2.FunctionHandleMetadata(
             function_name=request.function_name, function_type=request.function_type
         )
         return api_pb2.FunctionPrecreateResponse(function_id=function_id, handle_metadata=metadata)
 
-    def FunctionCreate(self, request: api_pb2.FunctionCreateRequest) -> api_pb2.FunctionCreateResponse:
+    def function_create(self, request: api_pb2.FunctionCreateRequest) -> api_pb2.FunctionCreateResponse:
         function = Function(request.existing_function_id or new_id("fu"), request.app_id, request.function)
         if request.function.webhook_config.type:
             app_name = self._app(request.app_id).name
@@ -160,28 +161,28 @@ class ControlPlane:
             function_data=function.data(),
         )
 
-    def FunctionGet(self, request: api_pb2.FunctionGetRequest) -> api_pb2.FunctionGetResponse:
+    def function_get(self, request: api_pb2.FunctionGetRequest) -> api_pb2.FunctionGetResponse:
         function = self._published(request.app_name, request.object_tag)
         return api_pb2.FunctionGetResponse(
             function_id=function.function_id, handle_metadata=function.metadata(), function=function.data()
         )
 
-    def ClassCreate(self, request: api_pb2.ClassCreateRequest) -> api_pb2.ClassCreateResponse:
+    def class_create(self, request: api_pb2.ClassCreateRequest) -> api_pb2.ClassCreateResponse:
         return api_pb2.ClassCreateResponse(class_id=request.existing_class_id or new_id("cs"))
 
-    def ClassGet(self, request: api_pb2.ClassGetRequest) -> api_pb2.ClassGetResponse:
+    def class_get(self, request: api_pb2.ClassGetRequest) -> api_pb2.ClassGetResponse:
         app = self.apps.get(request.app_name)
         if app is None or request.object_tag not in app.classes:
             raise GRPCError(Status.NOT_FOUND, f"Class {request.app_name}/{request.object_tag} not found")
         return api_pb2.ClassGetResponse(class_id=app.classes[request.object_tag])
 
-    def FunctionGetCurrentStats(self, request: api_pb2.FunctionGetCurrentStatsRequest) -> api_pb2.FunctionStats:
+    def function_get_current_stats(self, request: api_pb2.FunctionGetCurrentStatsRequest) -> api_pb2.FunctionStats:
         waiting = sum(not call.ended.is_set() for call in self.calls.values())
         return api_pb2.FunctionStats(backlog=waiting, num_total_tasks=self.containers)
 
     # Calls
 
-    def FunctionMap(self, request: api_pb2.FunctionMapRequest) -> api_pb2.FunctionMapResponse:
+    def function_map(self, request: api_pb2.FunctionMapRequest) -> api_pb2.FunctionMapResponse:
         (item,) = request.pipelined_inputs
         args, _ = pickle.loads(self._blob(item.input.args_blob_id) or item.input.args)
         call = Call(new_id("fc"), request.function_id, item.input.method_name, args)
@@ -191,7 +192,7 @@ class ControlPlane:
         taken = api_pb2.FunctionPutInputsResponseItem(idx=item.idx, input_id=new_id("in"))
         return api_pb2.FunctionMapResponse(function_call_id=call.call_id, pipelined_inputs=[taken])
 
-    async def FunctionGetOutputs(
+    async def function_get_outputs(
         self, request: api_pb2.FunctionGetOutputsRequest
     ) -> api_pb2.FunctionGetOutputsResponse:
         call = self._call(request.function_call_id)
@@ -205,7 +206,7 @@ class ControlPlane:
         output = api_pb2.FunctionGetOutputsItem(result=call.result, data_format=api_pb2.DATA_FORMAT_PICKLE)
         return api_pb2.FunctionGetOutputsResponse(outputs=[output])
 
-    def FunctionCallCancel(self, request: api_pb2.FunctionCallCancelRequest) -> Empty:
+    def function_call_cancel(self, request: api_pb2.FunctionCallCancelRequest) -> Empty:
         call = self._call(request.function_call_id)
         call.cancelled = True
         call.terminated_containers = request.terminate_containers
@@ -216,23 +217,23 @@ class ControlPlane:
 
     # Blobs and dicts
 
-    def BlobCreate(self, request: api_pb2.BlobCreateRequest) -> api_pb2.BlobCreateResponse:
+    def blob_create(self, request: api_pb2.BlobCreateRequest) -> api_pb2.BlobCreateResponse:
         blob_id = new_id("bl")
         return api_pb2.BlobCreateResponse(blob_id=blob_id, upload_url=f"{self._blob_url}/{blob_id}")
 
-    def DictGetOrCreate(self, request: api_pb2.DictGetOrCreateRequest) -> api_pb2.DictGetOrCreateResponse:
+    def dict_get_or_create(self, request: api_pb2.DictGetOrCreateRequest) -> api_pb2.DictGetOrCreateResponse:
         name = request.deployment_name
         self.dicts.setdefault(name, {})
         return api_pb2.DictGetOrCreateResponse(dict_id=f"di-{name}", metadata=api_pb2.DictMetadata(name=name))
 
-    def DictUpdate(self, request: api_pb2.DictUpdateRequest) -> api_pb2.DictUpdateResponse:
+    def dict_update(self, request: api_pb2.DictUpdateRequest) -> api_pb2.DictUpdateResponse:
         entries = self._entries(request.dict_id)
         if request.if_not_exists and any(update.key in entries for update in request.updates):
             return api_pb2.DictUpdateResponse(created=False)
         entries.update({update.key: update.value for update in request.updates})
         return api_pb2.DictUpdateResponse(created=True)
 
-    def DictGet(self, request: api_pb2.DictGetRequest) -> api_pb2.DictGetResponse:
+    def dict_get(self, request: api_pb2.DictGetRequest) -> api_pb2.DictGetResponse:
         value = self._entries(request.dict_id).get(request.key)
         return api_pb2.DictGetResponse(found=value is not None, value=value)
 
@@ -268,7 +269,7 @@ class ControlPlane:
         self.log.append(procedure)
         if self.refusal is not None:
             raise self.refusal
-        method = getattr(self, procedure, None)
+        method = getattr(self, re.sub(r"(?<!^)(?=[A-Z])", "_", procedure).lower(), None)
         if method is None:
             raise GRPCError(Status.UNIMPLEMENTED, f"The stand-in has no {procedure}")
         return method(request)

@@ -104,7 +104,13 @@ def write_model(directory: Path) -> None:
     model = Qwen3VLForConditionalGeneration(tiny_config(token_ids, vocab_size=len(tokenizer)))
     model.to(torch.bfloat16).save_pretrained(directory)
     processor = Qwen3VLProcessor(
-        image_processor=Qwen2VLImageProcessor(patch_size=16, merge_size=2, image_mean=[0.5] * 3, image_std=[0.5] * 3, size={"shortest_edge": 65_536, "longest_edge": 16_777_216}),
+        image_processor=Qwen2VLImageProcessor(
+            patch_size=16,
+            merge_size=2,
+            image_mean=[0.5] * 3,
+            image_std=[0.5] * 3,
+            size={"shortest_edge": 65_536, "longest_edge": 16_777_216},
+        ),
         tokenizer=tokenizer,
         video_processor=Qwen3VLVideoProcessor(patch_size=16, merge_size=2),
         chat_template=CHAT_TEMPLATE,

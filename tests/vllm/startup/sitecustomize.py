@@ -18,9 +18,7 @@ class _DeclareOperators(importlib.abc.MetaPathFinder):
 
             schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
             torch.library.define("torchvision::nms", schema)
-            torch.library.define(
-                "torchvision::qnms", schema
-            )
+            torch.library.define("torchvision::qnms", schema)
 
 
 sys.meta_path.insert(0, _DeclareOperators())
