@@ -106,13 +106,15 @@ class ModalQueue:
 
     async def cancel(self, call_id: str) -> JobStatus:
         status = await self._look(call_id, hold_s=0.0)
-        if status.stage.is_final:
+        if status.stage.is_final and status.stage is not Stage.CANCELLED:
             return status
         async with self._control_plane():
             submission = await self._submission(call_id)
+            if submission.cancelled_at is None:
+                # Before the call is stopped, so that whoever waits for it learns why it was.
+                submission = Submission(submission.submitted_at, cancelled_at=self._clock())
+                await self._board.record(call_id, submission)
             await modal.FunctionCall.from_id(call_id).cancel.aio()
-            submission = Submission(submission.submitted_at, cancelled_at=self._clock())
-            await self._board.record(call_id, submission)
         return _cancelled(call_id, submission)
 
     async def warm_up(self) -> None:
@@ -166,7 +168,7 @@ class ModalQueue:
         except modal_error.NotFoundError as error:
             message = f"The Modal app {self._service.app_name} is not deployed completely. Deploy it again."
             raise QueueUnavailable(message) from error
-        except (*ROAD_ERRORS, TimeoutError) as error:
+        except (modal_error.Error, OSError, TimeoutError) as error:
             raise QueueUnavailable(
                 "Modal cannot be reached right now. The job is not lost; try again later."
             ) from error

@@ -162,7 +162,7 @@ class ControlPlane:
         )
 
     def function_get(self, request: api_pb2.FunctionGetRequest) -> api_pb2.FunctionGetResponse:
-        function = self._published(request.app_name, request.object_tag)
+        function = self.published(request.app_name, request.object_tag)
         return api_pb2.FunctionGetResponse(
             function_id=function.function_id, handle_metadata=function.metadata(), function=function.data()
         )
@@ -219,7 +219,8 @@ class ControlPlane:
 
     def blob_create(self, request: api_pb2.BlobCreateRequest) -> api_pb2.BlobCreateResponse:
         blob_id = new_id("bl")
-        return api_pb2.BlobCreateResponse(blob_id=blob_id, upload_url=f"{self._blob_url}/{blob_id}")
+        urls = api_pb2.UploadUrlList(items=[f"{self._blob_url}/{blob_id}"])
+        return api_pb2.BlobCreateResponse(blob_ids=[blob_id], upload_urls=urls)
 
     def dict_get_or_create(self, request: api_pb2.DictGetOrCreateRequest) -> api_pb2.DictGetOrCreateResponse:
         name = request.deployment_name
@@ -239,7 +240,7 @@ class ControlPlane:
 
     # For tests
 
-    def secret_of(self, function: Function) -> dict[str, str]:
+    def environment_of(self, function: Function) -> dict[str, str]:
         """Returns the environment variables that a function's containers get."""
         environments = [self.secrets[secret_id] for secret_id in function.definition.secret_ids]
         return dict(itertools.chain.from_iterable(environment.items() for environment in environments))
@@ -247,7 +248,7 @@ class ControlPlane:
     def _app(self, app_id: str) -> App:
         return next(app for app in self.apps.values() if app.app_id == app_id)
 
-    def _published(self, app_name: str, tag: str) -> Function:
+    def published(self, app_name: str, tag: str) -> Function:
         app = self.apps.get(app_name)
         if app is None or tag not in app.functions:
             raise GRPCError(Status.NOT_FOUND, f"Function {app_name}/{tag} not found")
