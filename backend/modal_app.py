@@ -40,7 +40,7 @@ VLLM_PACKAGES = (
 )
 GATEWAY_PACKAGES = (
     "fastapi==0.165.0",
-    "httpx==0.28.1",
+    "jinja2==3.1.6",
     "pillow==12.3.0",
     "pydantic==2.14.3",
     "pydantic-settings==2.16.3",
