@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from grpclib import GRPCError, Status
@@ -19,6 +18,7 @@ from tests.backend.on_modal.container import a_chat_request
 from tests.modal_stub.control_plane import ControlPlane
 from tests.modal_stub.objects import Result, platform_failure, raised, stopped, success, timed_out
 from tests.modal_stub.server import RunningStub
+from tests.waiting import until
 
 COMPLETION = Completion.model_validate(
     {
@@ -284,10 +284,3 @@ async def test_warming_up_calls_the_gpu_class_and_waits_for_nothing(queue: Modal
     (call,) = plane.calls.values()
     assert call.method == "warm"
     assert not call.ended.is_set()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits until a condition holds, 10 seconds at most."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  the stand-in lives in another thread
-            await asyncio.sleep(0.01)
