@@ -15,7 +15,7 @@ import httpx
 
 from backend.contract import ChatRequest
 from backend.deployment import MIN_PIXELS, Deployment
-from backend.engines import EngineError, EngineEvent, EngineUnavailable
+from backend.engines import EngineError, EngineEvent, EngineUnavailable, RequestRefused
 from backend.engines.openai import OpenAIEngine
 from backend.services import ServiceSpec
 
@@ -25,6 +25,9 @@ NO_HOST = "nowhere.invalid"
 PROBE_INTERVAL_S = 0.5
 PROBE_TIMEOUT_S = 60
 """Longest that the first token may take once the server listens."""
+
+LAST_BREATH_S = 1
+"""How much later than its connections a dying server may end."""
 
 STOP_TIMEOUT_S = 15
 """How long the server may take to end by itself."""
@@ -69,6 +72,13 @@ class VLLMServer:
         """Whether the process runs."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """The process's id, which is its group's as well."""
+        if self._process is None:
+            raise EngineUnavailable("vLLM was not started")
+        return self._process.pid
+
     async def start(self) -> None:
         """Starts the process, in a process group of its own so that its workers can be ended with it."""
         self._process = await asyncio.create_subprocess_exec(
@@ -99,6 +109,12 @@ class VLLMServer:
             raise EngineUnavailable("vLLM was not started")
         return await self._process.wait()
 
+    async def ends_within(self, timeout_s: float) -> bool:
+        """Tells whether the process has ended, or does so in the next seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.ended(), timeout_s)
+        return not self.is_alive
+
     async def sleep(self) -> None:
         """Moves the weights to main memory and gives up the KV cache, so that a snapshot can be taken."""
         await self._post("/sleep?level=1")
@@ -112,7 +128,8 @@ class VLLMServer:
         if self._process is None:
             return
         if self.is_alive:
-            self._process.terminate()
+            # Not `terminate()`, which would reap a process that just ended and leave nothing to wait for.
+            os.kill(self._process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
         with contextlib.suppress(ProcessLookupError):  # workers outlive a server that was killed
@@ -157,7 +174,9 @@ class VLLMEngine(OpenAIEngine):
             async with aclosing(cast(AsyncGenerator[EngineEvent, None], super().answer(request))) as events:
                 async for event in events:
                     yield event
+        except RequestRefused:
+            raise
         except EngineError as error:
-            if self._server.is_alive:
+            if not await self._server.ends_within(LAST_BREATH_S):
                 raise
             raise EngineUnavailable("The model server broke and is being replaced. Submit the job again.") from error

@@ -102,6 +102,8 @@ def write_model(directory: Path) -> None:
     tokenizer = byte_tokenizer()
     token_ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
     model = Qwen3VLForConditionalGeneration(tiny_config(token_ids, vocab_size=len(tokenizer)))
+    # With greedy sampling no special token then ever wins, nor does the end of the turn: answers get as long as asked.
+    model.lm_head.weight.data[list(token_ids.values())] = 0.0
     model.to(torch.bfloat16).save_pretrained(directory)
     processor = Qwen3VLProcessor(
         image_processor=Qwen2VLImageProcessor(
