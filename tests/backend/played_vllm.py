@@ -17,6 +17,16 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.0"
 
     def do_POST(self) -> None:
+        if self.path == "/sleep?level=1":
+            (folder / "asleep").touch()
+            self.reply(200, "")
+        elif self.path == "/wake_up":
+            (folder / "asleep").unlink()
+            self.reply(200, "")
+        else:
+            self.complete()
+
+    def complete(self) -> None:
         global completions
         completions += 1
         (folder / "completions").write_text(str(completions))
