@@ -6,6 +6,7 @@ names and its meaning; what Nadir adds is optional for the caller and absent fro
 
 from __future__ import annotations
 
+import base64
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -291,6 +292,11 @@ class CompletionChunk(BaseModel):
     model: str
     choices: list[ChunkChoice]
     usage: Usage | None = None
+
+
+def encode_data_url(data: bytes, mime: str) -> str:
+    """Returns a base64 `data:` URL."""
+    return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 JSONObject = dict[str, Any]

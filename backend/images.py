@@ -54,11 +54,6 @@ def decode_data_url(url: str) -> bytes:
     return data
 
 
-def encode_data_url(data: bytes, mime: str) -> str:
-    """Returns a base64 `data:` URL."""
-    return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
-
-
 def inspect_image(data: bytes) -> EmbeddedImage:
     """Reads the image's head, without unpacking its pixels.
 
@@ -68,7 +63,9 @@ def inspect_image(data: bytes) -> EmbeddedImage:
     try:
         with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
             width, height, kind = image.width, image.height, image.format or ""
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise NotAnImage(f"it has more than {MAX_PIXELS // 1_000_000} megapixels") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         raise NotAnImage("its bytes are not a PNG, JPEG, WebP, GIF or BMP image") from None
     if width * height > MAX_PIXELS:
         raise NotAnImage(f"it has {width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} megapixels")

@@ -72,15 +72,24 @@ _Routes = dict[tuple[str, str], dict[str, Any]]
 
 
 class DocumentedAPI(FastAPI):
-    """A FastAPI app that takes chat requests in routes which read their own body."""
+    """A FastAPI app whose routes read chat requests themselves and answer every error in the contract's form."""
 
     def openapi(self) -> dict[str, Any]:
-        """Returns the OpenAPI document, with the schema of the chat request."""
+        """Returns the OpenAPI document: with the chat request, and without FastAPI's own form of errors."""
         if self.openapi_schema is None:
-            request = ChatRequest.model_json_schema(ref_template=_SCHEMAS + "{model}")
-            parts = request.pop("$defs")
-            super().openapi()["components"]["schemas"].update(parts | {"ChatRequest": request})
+            document = super().openapi()
+            _replace_schemas(document["components"]["schemas"])
+            for operations in document["paths"].values():
+                for operation in operations.values():
+                    operation["responses"].pop("422", None)
         return super().openapi()
+
+
+def _replace_schemas(schemas: dict[str, Any]) -> None:
+    request = ChatRequest.model_json_schema(ref_template=_SCHEMAS + "{model}")
+    schemas.update(request.pop("$defs") | {"ChatRequest": request})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
 
 
 def document_routes(service: ServiceSpec) -> _Routes:
@@ -121,7 +130,8 @@ def add_reference(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
         document = app.openapi()
-        base_url = str(request.base_url).rstrip("/")
+        # Not `request.base_url`, which leaves out the path that this app is mounted under.
+        base_url = str(request.url.replace(query="")).removesuffix("/docs")
         return HTMLResponse(page.render(info=document["info"], routes=list(_entries(document, base_url))))
 
 

@@ -9,6 +9,8 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from backend.services import CAPTIONING, VQA
+
 MIB = 1024 * 1024
 
 
@@ -75,6 +77,22 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def service_urls(self) -> dict[str, str]:
+        """Addresses of the deployed services that are set, by service key."""
+        urls = {CAPTIONING.key: self.caption_base_url, VQA.key: self.vqa_base_url}
+        return {key: url for key, url in urls.items() if url}
+
+    @property
+    def timeouts_s(self) -> dict[str, float]:
+        """Longest wait for a job of each service, in seconds, by service key."""
+        return {CAPTIONING.key: self.caption_timeout, VQA.key: self.vqa_timeout}
+
+    @property
     def max_request_bytes(self) -> int:
         """Largest request body, in bytes."""
         return int(self.max_request_mib * MIB)
+
+
+def reveal(secret: SecretStr | None) -> str | None:
+    """Returns a secret's text where it is set."""
+    return secret.get_secret_value() if secret else None

@@ -8,6 +8,7 @@ NadirError
 │   ├── ServiceUnreachable   nothing answers at the address, or not in time
 │   └── ServiceBusy          the service's queue is full
 ├── ProtocolError          fix the address: what answers is not a Nadir service
+│   └── GarbledAnswer      the same, after several tries: answers are no JSON, or are cut in half
 ├── JobFailed              the job ended without an answer; submit a new one
 ├── JobGone                the job is unknown, expired or cancelled; submit a new one
 │   ├── JobCancelled
@@ -58,6 +59,10 @@ class ServiceBusy(TryAgainError):
 
 class ProtocolError(NadirError):
     """What answers at the address is not a Nadir service."""
+
+
+class GarbledAnswer(ProtocolError):
+    """The answer is no JSON, or is damaged. One such answer may be an accident on the way; several are not."""
 
 
 class JobFailed(NadirError):

@@ -25,8 +25,16 @@ class OpenAIStub:
     """
 
     def __init__(self, mode: str = "stream", models: tuple[str, ...] = ("stub-model",)) -> None:
-        self.mode = mode
         self.models = models
+        self.reset(mode)
+        self.app = FastAPI()
+        self.app.add_api_route("/v1/models", self._models, methods=["GET"])
+        self.app.add_api_route("/v1/chat/completions", self._complete, methods=["POST"])
+
+    def reset(self, mode: str = "stream") -> None:
+        """Forgets what it was asked, and does from now on as `mode` says."""
+        self.mode = mode
+        self.words = WORDS
         self.message = "The prompt is too long: 9000 tokens, and the model reads 8192."
         self.loading_answers = 0
         """How many calls are still answered with 503, as while a model is being loaded."""
@@ -36,9 +44,6 @@ class OpenAIStub:
         self.go_on = asyncio.Event()
         self.left = asyncio.Event()
         """Set once a caller left before the end of its answer."""
-        self.app = FastAPI()
-        self.app.add_api_route("/v1/models", self._models, methods=["GET"])
-        self.app.add_api_route("/v1/chat/completions", self._complete, methods=["POST"])
 
     async def _models(self) -> Response:
         if refusal := self._refusal():
@@ -75,7 +80,7 @@ class OpenAIStub:
             yield _chunk(reasoning_content="Let me think.")
         yield _event(_head() | {"choices": []})
         yield _chunk(role="assistant", content="")
-        for number, word in enumerate(() if self.mode == "empty" else WORDS):
+        for number, word in enumerate(() if self.mode == "empty" else self.words):
             if number == 1:
                 match self.mode:
                     case "hold":

@@ -72,6 +72,8 @@ class FakeQueue:
         self.requests.append(request)
         if idempotency_key is not None:
             self._keys[idempotency_key] = call_id
+        async with self._changed:
+            self._changed.notify_all()
         return call_id
 
     async def status(self, call_id: str, *, wait_s: float = 0.0, seen: JobStatus | None = None) -> JobStatus:
@@ -100,11 +102,10 @@ class FakeQueue:
         self.warm_ups += 1
 
     async def until(self, call_id: str, is_so: Callable[[JobStatus], bool]) -> JobStatus:
-        """Waits for the job's status to be so; ten seconds at most."""
-        job = self._find(call_id)
+        """Waits for the job to be submitted and its status to be so; ten seconds at most."""
         async with asyncio.timeout(10), self._changed:
-            await self._changed.wait_for(lambda: is_so(job.status))
-        return job.status
+            await self._changed.wait_for(lambda: call_id in self._jobs and is_so(self._jobs[call_id].status))
+        return self._jobs[call_id].status
 
     def _find(self, call_id: str) -> _Job:
         if call_id not in self._jobs:

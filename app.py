@@ -1,0 +1,81 @@
+"""The front door: reads the settings, assembles gateways and page, serves them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from backend.embedded import EmbeddedServices
+from backend.services import SERVICES
+from backend.settings import Settings, reveal
+from client.connections import connect
+from client.imagery import SceneReader
+from client.samples import load_samples
+from ui.page import build_page
+from ui.serving import mount_page, prepare_uploads
+from ui.shelf import SceneShelf
+
+GRACEFUL_SHUTDOWN_S = 1
+"""How long open streams may hold up the end: a tab that watches a job would otherwise hold it for ever."""
+
+
+def build_app(settings: Settings, own_address: str) -> FastAPI:
+    """Returns the app: the page at `/`, and the services that it serves itself below `/captioning` and `/vqa`.
+
+    Args:
+        own_address: where the app can be reached from this machine, without a path.
+    """
+    embedded = EmbeddedServices(settings, [s for s in SERVICES.values() if s.key not in settings.service_urls])
+    own_urls = {service.key: f"{own_address}/{service.key}" for service in embedded.services}
+    token = {"key": reveal(settings.modal_key), "secret": reveal(settings.modal_secret)}
+    clients = connect(own_urls | settings.service_urls, timeouts_s=settings.timeouts_s, **token)
+    reader = SceneReader()
+    shelf = SceneShelf(reader, load_samples(), prepare_uploads(settings.data_dir))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await embedded.start()
+        await reader.start()
+        for service in SERVICES.values():
+            answers = embedded.engine_names.get(service.key) or settings.service_urls[service.key]
+            print(f"{service.title}: {answers}")
+        print(f"Nadir is at {own_address}", flush=True)
+        yield
+        for client in clients.values():
+            await client.close()
+        await reader.close()
+        await embedded.close()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    embedded.mount(app)
+    return mount_page(app, build_page(clients, shelf, load_samples()))
+
+
+def main() -> None:
+    """Serves the app until it is told to stop."""
+    try:
+        settings = Settings()
+        listener = socket.create_server((settings.host, settings.port))
+    except ValidationError as error:
+        sys.exit("\n".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
+    except OSError as error:
+        sys.exit(
+            f"Port {settings.port} of {settings.host} cannot be opened ({error.strerror}). Set PORT to another one."
+        )
+    port = listener.getsockname()[1]
+    app = build_app(settings, f"http://127.0.0.1:{port}")
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+/* What the page does in the browser: theme, ticking seconds, copy and download, the scene's drop zone, and the
+   browser's own record of jobs, one storage key per job so that tabs never overwrite each other's. */
+(() => {
+  "use strict";
+  const JOB_PREFIX = "nadir.job.";
+  const THEME_KEY = "nadir.theme";
+  const KEEP_MS = 7 * 24 * 3600 * 1000;
+
+  // ---- storage: every access may be refused (private windows, full disks), and the page must go on
+  const read = (storage, key) => { try { return JSON.parse(storage().getItem(key)); } catch { return null; } };
+  const write = (storage, key, value) => { try { storage().setItem(key, JSON.stringify(value)); return true; } catch { return false; } };
+  const drop = (storage, key) => { try { storage().removeItem(key); } catch { /* nothing to drop */ } };
+  const local = () => window.localStorage;
+  const tab = () => window.sessionStorage;
+  const jobKeys = () => { try { return Object.keys(local()).filter((key) => key.startsWith(JOB_PREFIX)); } catch { return []; } };
+
+  const forgetOld = () => {
+    for (const key of jobKeys()) {
+      const record = read(local, key);
+      if (!record || Date.now() - record.submitted_at * 1000 > KEEP_MS) drop(local, key);
+    }
+  };
+
+  /* Keeps a job's record before its first poll. `record` is a JSON object with `service` and `key`, and with `call_id`
+     once the service has taken the job. */
+  const keepJob = (record) => {
+    if (!record || !record.key) return;
+    const name = JOB_PREFIX + record.key;
+    if (!write(local, name, { ...read(local, name), ...record })) { forgetOld(); write(local, name, record); }
+    write(tab, `nadir.current.${record.service}`, record.key);
+  };
+
+  /* The job to show when the page opens: this tab's own, else the newest of the service. */
+  const currentJob = (service) => {
+    const own = read(tab, `nadir.current.${service}`);
+    if (own === "") return null;
+    const ownRecord = own && read(local, JOB_PREFIX + own);
+    if (ownRecord) return ownRecord;
+    const records = jobKeys().map((key) => read(local, key)).filter((record) => record && record.service === service);
+    records.sort((a, b) => b.submitted_at - a.submitted_at);
+    return records[0] || null;
+  };
+  /* Draws up the record of a new job from what is on the page, and keeps it before anything is sent. A question about
+     the scene of the question before it takes the conversation along. */
+  const newJob = (service, { scene, prompt, max_tokens, temperature, detail }, before, asks) => {
+    const source = scene && scene.source && !scene.source.refusal ? { ...scene.source, name: scene.name || "" } : null;
+    const sameScene = before && before.scene && source && before.scene.upload == source.upload && before.scene.sample == source.sample;
+    const turns = asks && sameScene ? [...(before.turns || [])] : [];
+    if (asks && sameScene && before.state === "done") turns.push({ question: before.prompt, answer: before.answer });
+    const record = {
+      key: newKey(), service, call_id: "", prompt, scene: source, max_tokens, temperature, detail,
+      submitted_at: Date.now() / 1000, turns, state: "", answer: "",
+    };
+    keepJob(record);
+    if (matchMedia("(max-width: 820px)").matches) visible(".nd-right")?.scrollIntoView({ block: "start" });
+    return record;
+  };
+  const visible = (selector) => [...document.querySelectorAll(selector)].find((node) => node.offsetParent !== null);
+  const leaveJob = (service) => write(tab, `nadir.current.${service}`, "");
+  const newKey = () => (crypto.randomUUID ? crypto.randomUUID() : Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join(""));
+
+  // ---- theme
+  const applyTheme = () => {
+    const wish = read(local, THEME_KEY);
+    const query = new URLSearchParams(location.search).get("__theme");
+    const dark = query ? query === "dark" : wish ? wish === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    document.body.classList.toggle("dark", dark);
+  };
+  const toggleTheme = () => {
+    const dark = !document.body.classList.contains("dark");
+    write(local, THEME_KEY, dark ? "dark" : "light");
+    document.body.classList.toggle("dark", dark);
+  };
+
+  // ---- seconds that tick between the server's answers
+  const formatSeconds = (s) => {
+    if (s < 9.95) return `${s.toFixed(1)} s`;
+    if (s < 99.5) return `${Math.round(s)} s`;
+    const whole = Math.round(s);
+    return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+  };
+  const tick = () => {
+    for (const element of document.querySelectorAll("[data-ticking]")) {
+      element.ndStart ??= performance.now() - Number(element.dataset.ticking) * 1000;
+      element.textContent = formatSeconds((performance.now() - element.ndStart) / 1000);
+    }
+  };
+
+  // ---- buttons within fragments
+  const flash = (button, word) => {
+    const label = button.querySelector("span");
+    const before = label && label.textContent;
+    button.dataset.done = "";
+    if (label) label.textContent = word;
+    setTimeout(() => { delete button.dataset.done; if (label) label.textContent = before; }, 1400);
+  };
+  const copy = async (text) => {
+    try { await navigator.clipboard.writeText(text); return true; } catch { /* not a secure context: the old way */ }
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  };
+  const download = (name, content) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([content], { type: "application/json" }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  };
+  const press = (id) => {
+    const target = document.getElementById(id);
+    if (!target) return;
+    (target.matches("button") ? target : target.querySelector("button") || target).click();
+  };
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy],[data-download],[data-press],[data-theme-toggle],[data-fill]");
+    if (!button) return;
+    const { copy: text, download: name, content, press: target, fill, into } = button.dataset;
+    if (text !== undefined) flash(button, (await copy(text)) ? "Copied" : "Not copied");
+    if (name !== undefined) { download(name, content); flash(button, "Saved"); }
+    if (target !== undefined) press(target);
+    if (button.dataset.themeToggle !== undefined) toggleTheme();
+    if (fill !== undefined) fillField(into, fill);
+  });
+  const fillField = (id, text) => {
+    const field = document.querySelector(`#${id} textarea, #${id} input`);
+    if (!field) return;
+    const prototype = field.tagName === "TEXTAREA" ? HTMLTextAreaElement.prototype : HTMLInputElement.prototype;
+    Object.getOwnPropertyDescriptor(prototype, "value").set.call(field, text);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.focus();
+  };
+
+  // ---- the scene panel: drop, paste, choose, sample
+  const gigabyte = 1e9;
+  const formatBytes = (count) => count < 999500 ? `${Math.max(1, Math.round(count / 1e3))} kB`
+    : count < 999.5e6 ? `${(count / 1e6).toFixed(count < 9.95e6 ? 1 : 0)} MB` : `${(count / gigabyte).toFixed(1)} GB`;
+
+  const showUpload = (element, text, share) => {
+    const panel = element.querySelector(".nd-upload");
+    if (!panel) return;
+    panel.hidden = false;
+    panel.querySelector(".nd-upload-text").textContent = text;
+    panel.querySelector(".nd-bar span").style.width = `${Math.round(share * 100)}%`;
+  };
+  const uploadURL = () => {
+    const { root = "", api_prefix: prefix = "/gradio_api" } = window.gradio_config || {};
+    return `${root}${prefix}/upload`;
+  };
+  const sendFile = (file, onProgress) => new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", uploadURL());
+    request.upload.onprogress = (event) => onProgress(event.loaded, event.total);
+    request.onload = () => {
+      try {
+        if (request.status === 200) return resolve(JSON.parse(request.responseText)[0]);
+      } catch { /* no JSON: told below */ }
+      return reject(new Error(request.status === 413 ? "The file is larger than this page accepts." : "The upload was refused. Try again."));
+    };
+    request.onerror = () => reject(new Error("The connection broke during the upload. Try again."));
+    const body = new FormData();
+    body.append("files", file, file.name || "pasted.png");
+    request.send(body);
+  });
+
+  /* Makes a gr.HTML component a scene panel. Its value is {html, source, ...}; a new source is announced by `input`. */
+  const attachScene = (element, props, announce) => {
+    let turn = 0;
+    const choose = (source, name) => { props.value = { ...props.value, source, name }; announce(); };
+    const upload = async (file) => {
+      if (!file) return;
+      const mine = ++turn;
+      showUpload(element, `Uploading ${file.name}`, 0);
+      try {
+        const path = await sendFile(file, (loaded, total) => {
+          if (mine !== turn) return;
+          const done = loaded >= total;
+          showUpload(element, done ? `Reading ${file.name}` : `Uploading ${file.name}, ${formatBytes(loaded)} of ${formatBytes(total)}`, loaded / total);
+        });
+        if (mine === turn) choose({ upload: path }, file.name || "pasted image");
+      } catch (error) {
+        if (mine === turn) choose({ refusal: error.message }, file.name || "");
+      }
+    };
+    element.ndUpload = upload;
+    element.ndSample = (key) => { turn += 1; showUpload(element, "Reading the scene", 1); choose({ sample: key }, ""); };
+    element.addEventListener("click", (event) => {
+      if (event.target.closest("[data-choose]")) element.querySelector(".nd-file").click();
+      else if (event.target.closest("[data-clear]")) { turn += 1; choose(null, ""); }
+    });
+    element.addEventListener("change", (event) => {
+      if (!event.target.matches(".nd-file")) return;
+      upload(event.target.files[0]);
+      event.target.value = "";
+    });
+    const frame = () => element.querySelector(".nd-frame");
+    element.addEventListener("dragover", (event) => { event.preventDefault(); frame()?.setAttribute("data-over", ""); });
+    element.addEventListener("dragleave", () => frame()?.removeAttribute("data-over"));
+    element.addEventListener("drop", (event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      frame()?.removeAttribute("data-over");
+      upload(event.dataTransfer.files[0]);
+    });
+  };
+  const sceneElement = (host) => [host, ...(host?.querySelectorAll("*") || [])].find((node) => node?.ndUpload);
+  document.addEventListener("paste", (event) => {
+    const file = [...(event.clipboardData?.files || [])][0];
+    const host = file && visible(".nd-scene-host");
+    if (host) { event.preventDefault(); sceneElement(host)?.ndUpload(file); }
+  });
+  document.addEventListener("click", (event) => {
+    const sample = event.target.closest("[data-sample]");
+    if (sample) sceneElement(visible(".nd-scene-host"))?.ndSample(sample.dataset.sample);
+  });
+  // A file dropped beside the frame must not replace the page.
+  for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      visible(".nd-go")?.click();
+    }
+  });
+
+  const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
+  window.nadir = { attachScene, keepJob, currentJob, leaveJob, newJob };
+})();

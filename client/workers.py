@@ -1,0 +1,121 @@
+"""Worker processes that decode files: started ahead, bounded in memory, killed when they take too long."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from client.errors import SceneError
+from client.worker import DrawTask, Job, OpenTask, Reply
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+"""Longest reply of a worker; a picture of 16.8 megapixels takes half of it at most."""
+MAX_TASKS = 200
+"""A worker is replaced after this many tasks, because decoders leak."""
+INHERITED = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
+"""Environment variables that a worker sees; credentials are none of them."""
+
+
+class Worker:
+    """One process, which does one task at a time."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        self._memory_bytes = memory_bytes
+        self._process: asyncio.subprocess.Process | None = None
+        self._done = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id; None while there is no process."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Starts the process, unless it runs."""
+        if self._process is not None:
+            return
+        self._done = 0
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-E", "-s", "-m", "client.worker", str(self._memory_bytes)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=ROOT,
+            env={name: os.environ[name] for name in INHERITED if name in os.environ} | {"OPENBLAS_NUM_THREADS": "1"},
+            limit=MAX_REPLY_BYTES,
+        )
+
+    async def perform(self, task: OpenTask | DrawTask, timeout_s: float) -> Reply:
+        """Has the process do a task, and kills it when it does not end.
+
+        Raises:
+            SceneError: the file takes too long, or more memory than it may, or ended the process.
+        """
+        await self.start()
+        assert self._process and self._process.stdin and self._process.stdout
+        answered = False
+        try:
+            async with asyncio.timeout(timeout_s):
+                self._process.stdin.write(Job(task=task).model_dump_json().encode() + b"\n")
+                line = await self._process.stdout.readline()
+            answered = bool(line)
+        except TimeoutError:
+            raise SceneError(
+                f"The file takes longer than {timeout_s:g} s to read. Convert it to a tiled GeoTIFF with overviews."
+            ) from None
+        finally:
+            self._done += 1
+            if not answered or self._done >= MAX_TASKS:
+                await self.kill()
+        if not answered:
+            raise SceneError("The file broke its decoder, or takes too much memory. Convert it to a tiled GeoTIFF.")
+        return Reply.model_validate_json(line)
+
+    async def kill(self) -> None:
+        """Ends the process at once."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        # Not only waited for but drained, so that the transports of its pipes are closed too.
+        await process.communicate()
+
+
+class WorkerPool:
+    """A few workers, handed out one task at a time."""
+
+    def __init__(self, size: int, memory_bytes: int, timeout_s: float) -> None:
+        self._workers = [Worker(memory_bytes) for _ in range(size)]
+        self._idle: asyncio.LifoQueue[Worker] = asyncio.LifoQueue()
+        for worker in reversed(self._workers):
+            self._idle.put_nowait(worker)
+        self._timeout_s = timeout_s
+
+    async def start(self) -> None:
+        """Starts every worker, so that the first file need not wait."""
+        for worker in self._workers:
+            await worker.start()
+
+    async def perform(self, task: OpenTask | DrawTask) -> Reply:
+        """Has the next idle worker do a task.
+
+        Raises:
+            SceneError: the file cannot be read.
+        """
+        worker = await self._idle.get()
+        try:
+            reply = await worker.perform(task, self._timeout_s)
+        finally:
+            self._idle.put_nowait(worker)
+        if reply.error is not None:
+            raise SceneError(reply.error)
+        return reply
+
+    async def close(self) -> None:
+        """Ends every worker."""
+        for worker in self._workers:
+            await worker.kill()

@@ -1,0 +1,37 @@
+"""A gateway on a real port, over a queue in memory and a scripted engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from backend.gateway import GatewayOptions, create_gateway
+from backend.services import CAPTIONING, ServiceSpec
+from tests.backend.fake_queue import FakeQueue
+from tests.backend.scripted_engine import ScriptedEngine
+from tests.serving import serving
+
+
+@dataclass
+class Running:
+    """A gateway that can be called."""
+
+    url: str
+    http: httpx.AsyncClient
+    queue: FakeQueue
+    engine: ScriptedEngine
+
+
+@asynccontextmanager
+async def running_gateway(
+    *script: object, service: ServiceSpec = CAPTIONING, options: GatewayOptions | None = None, limit: int = 100
+) -> AsyncIterator[Running]:
+    """Serves a gateway whose engine plays the script."""
+    engine = ScriptedEngine(*script)
+    queue = FakeQueue(engine, limit)
+    async with serving(create_gateway(service, queue, options)) as url, httpx.AsyncClient(base_url=url) as http:
+        yield Running(url, http, queue, engine)
+        await queue.close()

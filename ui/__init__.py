@@ -1,0 +1,1 @@
+"""The page: Gradio only. No HTTP, no image decoding, no retry loops."""

@@ -1,0 +1,128 @@
+"""The scene panel: a drop zone that becomes the picture with its facts.
+
+The panel's value is what travels between browser and server, a JSON object with `html` (what is drawn), `source` (where
+the file is: an upload, or a sample by key) and `name`. Nothing of it is kept on the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from client.scene import Scene
+from ui.fragments import format_bytes, render
+
+SceneValue = dict[str, Any]
+ACCEPTED = "GeoTIFF, JPEG 2000, PNG, JPEG, WebP and others, any number of bands"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing known of a scene, as a chip."""
+
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class SceneView:
+    """A scene as it is drawn."""
+
+    name: str
+    preview_url: str
+    width: int
+    height: int
+    """Size of the preview in pixels."""
+    alt: str
+    facts: tuple[Fact, ...]
+    decisions: tuple[str, ...]
+    attribution: str = ""
+
+
+def scene_panel(elem_id: str) -> gr.HTML:
+    """Returns an empty scene panel. Its `input` event tells that the user chose another source, or none."""
+    return gr.HTML(
+        empty_value(),
+        html_template="${value.html}",
+        js_on_load="nadir.attachScene(element, props, () => trigger('input'))",
+        elem_id=elem_id,
+        elem_classes=["nd-scene-host"],
+        apply_default_css=False,
+    )
+
+
+def empty_value() -> SceneValue:
+    """Returns the value of a panel without a scene."""
+    return {"html": _draw("empty"), "source": None, "name": ""}
+
+
+def refused_value(message: str) -> SceneValue:
+    """Returns the value of a panel whose file could not be read; `message` says why."""
+    return {"html": _draw("refused", message=message), "source": None, "name": ""}
+
+
+def ready_value(view: SceneView, source: Mapping[str, str]) -> SceneValue:
+    """Returns the value of a panel that shows a scene."""
+    return {"html": _draw("ready", view=view), "source": dict(source), "name": view.name}
+
+
+def preview_alt(scene: Scene) -> str:
+    """Returns the picture's text alternative."""
+    return f"Scene {scene.name}, {scene.width} by {scene.height} pixels"
+
+
+def scene_facts(scene: Scene) -> tuple[Fact, ...]:
+    """Returns the facts under the picture: size, bands, type, ground resolution, place."""
+    facts = [Fact(f"{scene.width} x {scene.height} px", "Width and height")]
+    bands = "1 band" if len(scene.bands) == 1 else f"{len(scene.bands)} bands"
+    facts.append(Fact(f"{bands} {scene.dtype}", ", ".join(band.name for band in scene.bands[:12])))
+    facts.append(Fact(scene.format))
+    if scene.gsd_m is not None:
+        facts.append(Fact(f"{format_gsd(scene.gsd_m)} / px", "Ground resolution at the centre"))
+    if scene.centre_wgs84 is not None:
+        facts.append(Fact(format_coordinates(*scene.centre_wgs84), "Centre of the scene"))
+    if scene.crs is not None:
+        facts.append(Fact(scene.crs, "Coordinate system"))
+    if scene.acquired:
+        facts.append(Fact(scene.acquired, "Acquired"))
+    facts.append(Fact(format_bytes(scene.byte_size), "Size of the file"))
+    return tuple(facts)
+
+
+def payload_fact(size_bytes: int, width: int, height: int, tokens: int) -> Fact:
+    """Returns the fact about what would be sent."""
+    return Fact(f"sends {format_bytes(size_bytes)}, {tokens} tokens", f"The model gets {width} x {height} pixels")
+
+
+def format_gsd(metres: float) -> str:
+    """Returns a ground resolution: `10 cm`, `30 m`, `2.1 km`."""
+    if metres < 1:
+        return f"{metres * 100:.3g} cm"
+    if metres < 1000:
+        return f"{metres:.3g} m"
+    return f"{metres / 1000:.3g} km"
+
+
+def format_coordinates(longitude: float, latitude: float) -> str:
+    """Returns a place as `25.4321° S 54.5861° W`."""
+    north_south = "N" if latitude >= 0 else "S"
+    east_west = "E" if longitude >= 0 else "W"
+    return f"{abs(latitude):.4f}° {north_south} {abs(longitude):.4f}° {east_west}"
+
+
+def resolve_upload(value: str, upload_dir: Path) -> Path | None:
+    """Returns the uploaded file that the browser names, or None where that is not a file below `upload_dir`."""
+    path = Path(value)
+    try:
+        resolved = path.resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return resolved if resolved.is_file() and resolved.is_relative_to(upload_dir.resolve()) else None
+
+
+def _draw(state: str, *, view: SceneView | None = None, message: str = "") -> str:
+    return render("scene.html", state=state, view=view, message=message, accepted=ACCEPTED)

@@ -1,0 +1,177 @@
+"""One page's jobs: prepares and submits, watches, cancels. Handlers yield what the page is to show.
+
+Each handler is an async generator over the injected client. What lasts is the job on the service and the record in
+the browser; between calls a desk remembers only submissions under way: how long they took, and whether they were
+called off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from async_lru import alru_cache
+from cachetools import TTLCache
+
+from client.errors import InputError, NadirError
+from client.events import Done, FinalEvent, Running
+from client.jobs import JobClient
+from client.payload import chat_request
+from ui.components.answer import Remedies, final_error, render_completion, render_failure, render_partial
+from ui.components.job_status import JobCourse, render_status
+from ui.fragments import render
+from ui.record import JobRecord, read_record
+from ui.shelf import SceneShelf
+
+REMEMBERED_S = 900
+"""How long a submission under way is remembered, in seconds: longer than any submission takes."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a handler has the page show; what is None stays as it is."""
+
+    status: str | None = None
+    answer: str | None = None
+    record: dict[str, Any] | None = None
+    busy: bool | None = None
+    """Whether a job goes on, so that the button that starts one rests."""
+
+    def outputs(self, label: str) -> tuple[Any, Any, Any, Any]:
+        """Returns the values of status, answer, record and the button, in Gradio's terms."""
+        button = gr.skip() if self.busy is None else gr.Button(label, interactive=not self.busy)
+        return (*(gr.skip() if value is None else value for value in (self.status, self.answer, self.record)), button)
+
+
+UNCHANGED = Shown()
+"""Gradio empties the outputs of a generator that ends without having yielded."""
+
+
+class JobDesk:
+    """Runs the jobs of one page on one service."""
+
+    def __init__(
+        self, client: JobClient, shelf: SceneShelf, *, remedies: Remedies, cancel_target: str, asks: bool = False
+    ) -> None:
+        self.client = client
+        self._shelf = shelf
+        self._remedies = remedies
+        self._cancel_target = cancel_target
+        self._asks = asks
+        self._called_off: TTLCache[str, bool] = TTLCache(maxsize=10_000, ttl=REMEMBERED_S)
+        self._courses: TTLCache[str, JobCourse] = TTLCache(maxsize=10_000, ttl=REMEMBERED_S)
+        self._engine = alru_cache(ttl=REMEMBERED_S)(self._ask_for_engine)
+
+    async def submit(self, value: Any) -> AsyncIterator[Shown]:
+        """Prepares the picture and submits the job of a record that has none yet."""
+        record = read_record(value)
+        if record is None or record.call_id:
+            yield UNCHANGED
+            return
+        course = self._courses[record.key] = JobCourse.submitting(self.client.service)
+        yield Shown(self._status(course), self._partial(record, ""), busy=True)
+        try:
+            record = record.model_copy(update={"call_id": await self._send(record)})
+        except NadirError as error:
+            yield self._refused(record, error)
+            return
+        course.submitted(record.call_id)
+        yield Shown(self._status(course), record=record.model_dump(mode="json"))
+
+    async def watch(self, value: Any) -> AsyncIterator[Shown]:
+        """Follows the job of a record until it ends, and shows it all the way."""
+        record = read_record(value)
+        if record is None or not record.call_id:
+            yield UNCHANGED
+            return
+        course = self._courses.pop(record.key, None) or JobCourse(self.client.service, call_id=record.call_id)
+        text = ""
+        yield Shown(self._status(course), self._partial(record, text), busy=True)
+        try:
+            async for event in self.client.job(record.call_id).events(live=True):
+                status = self._status(course) if course.observe(event) else None
+                if event.is_final:
+                    yield await self._ended(record, course, event)
+                    return
+                grown = isinstance(event, Running) and event.partial != text
+                text = event.partial if isinstance(event, Running) else text
+                yield Shown(status, self._partial(record, text) if grown else None)
+        except NadirError as error:
+            yield Shown(self._status(course), render_failure(error, self._remedies), busy=False)
+
+    async def cancel(self, value: Any) -> str | None:
+        """Cancels the job of a record, now or as soon as the service has taken it; returns what to say, if anything."""
+        record = read_record(value)
+        if record is None:
+            return None
+        self._called_off[record.key] = True
+        if not record.call_id:
+            return None
+        try:
+            await self.client.job(record.call_id).cancel()
+        except NadirError as error:
+            return f"The job could not be cancelled: {error}"
+        return None
+
+    async def _send(self, record: JobRecord) -> str:
+        if not record.prompt.strip():
+            raise InputError("There is no question yet." if self._asks else "There is no prompt yet.")
+        source = record.scene.model_dump(exclude={"name"}, exclude_none=True) if record.scene else None
+        if not source:
+            raise InputError("There is no scene yet. Drop one, or pick a sample.")
+        name = record.scene.name if record.scene else ""
+        _, picture = await self._shelf.picture(source, name, record.detail)
+        request = chat_request(
+            self.client.service,
+            record.prompt,
+            picture,
+            history=record.history if self._asks else (),
+            max_tokens=record.max_tokens,
+            temperature=record.temperature,
+        )
+        job = await self.client.submit(request, idempotency_key=record.key)
+        if self._called_off.pop(record.key, False):
+            await job.cancel()
+        return job.call_id
+
+    async def _ended(self, record: JobRecord, course: JobCourse, event: FinalEvent) -> Shown:
+        if not isinstance(event, Done):
+            kept = self._kept(record, state=str(event.stage))
+            return Shown(self._status(course), render_failure(final_error(event), self._remedies), kept, busy=False)
+        answer = render_completion(
+            event.completion,
+            engine=await self._engine(),
+            total_s=course.total_s(),
+            max_tokens=record.max_tokens,
+            remedies=self._remedies,
+            question=self._question(record),
+        )
+        kept = self._kept(record, state=str(event.stage), answer=event.completion.text[:20_000])
+        return Shown(self._status(course), answer + self._turns(record), kept, busy=False)
+
+    async def _ask_for_engine(self) -> str:
+        try:
+            return (await self.client.health()).engine or ""
+        except NadirError:
+            return ""
+
+    def _refused(self, record: JobRecord, error: NadirError) -> Shown:
+        kept = self._kept(record, state="refused")
+        return Shown("", render_failure(error, self._remedies), kept, busy=False)
+
+    def _kept(self, record: JobRecord, **changes: Any) -> dict[str, Any]:
+        return record.model_copy(update=changes).model_dump(mode="json")
+
+    def _status(self, course: JobCourse) -> str:
+        return render_status(course, cancel_target=self._cancel_target)
+
+    def _partial(self, record: JobRecord, text: str) -> str:
+        return render_partial(text, question=self._question(record)) + self._turns(record)
+
+    def _turns(self, record: JobRecord) -> str:
+        return render("turns.html", turns=record.turns[::-1]) if self._asks else ""
+
+    def _question(self, record: JobRecord) -> str:
+        return record.prompt if self._asks else ""

@@ -1,0 +1,259 @@
+"""What Caption and Ask have in common: scene and settings on the left, job and answer on the right."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from backend.contract import MAX_OUTPUT_TOKENS
+from backend.services import ServiceSpec
+from client.jobs import JobClient
+from client.payload import Detail
+from client.samples import Sample
+from ui.components.answer import Action, Remedies, render_empty
+from ui.components.scene import SceneValue, scene_panel
+from ui.desk import JobDesk, Shown
+from ui.fragments import render
+from ui.record import MAX_PROMPT_CHARACTERS, read_record
+from ui.shelf import SceneShelf
+
+CHECK_SERVICES_ID = "nd-check-services"
+"""Element id of the button that looks at the services again."""
+
+DETAIL_CHOICES = [
+    ("Fast, up to 1 megapixel", Detail.FAST.value),
+    ("Standard, up to 4 megapixels", Detail.STANDARD.value),
+    ("Full, up to 16.8 megapixels", Detail.FULL.value),
+]
+
+
+@dataclass(frozen=True)
+class ViewText:
+    """The words of one working view."""
+
+    name: str
+    """Begins the element ids: `caption` or `ask`."""
+    prompt_label: str
+    prompt_placeholder: str
+    prompt: str
+    presets: tuple[tuple[str, str], ...]
+    """Label and text of each preset."""
+    action: str
+    empty_icon: str
+    empty_title: str
+    empty_message: str
+
+
+@dataclass
+class WorkingView:
+    """The components of one working view, and the desk that works for them."""
+
+    service: ServiceSpec
+    text: ViewText
+    desk: JobDesk
+    shelf: SceneShelf
+    scene: gr.HTML
+    prompt: gr.Textbox
+    max_tokens: gr.Slider
+    temperature: gr.Slider
+    detail: gr.Dropdown
+    go: gr.Button
+    cancel: gr.Button
+    again: gr.Button
+    keep_waiting: gr.Button
+    status: gr.HTML
+    answer: gr.HTML
+    record: gr.JSON
+
+    @property
+    def shown(self) -> list[gr.components.Component]:
+        """What a desk's handlers change."""
+        return [self.status, self.answer, self.record, self.go]
+
+
+def build_view(
+    client: JobClient, shelf: SceneShelf, samples: Sequence[Sample], text: ViewText, onward: Sequence[Action] = ()
+) -> WorkingView:
+    """Lays out a working view. To be called within a tab; `connect_view` gives it life."""
+    service, asks = client.service, text.name == "ask"
+    remedies = Remedies(
+        again=Action("Send again", "rotate-cw", f"{text.name}-again"),
+        check=Action("Check the service", "refresh-cw", CHECK_SERVICES_ID),
+        keep_waiting=Action("Keep waiting", "clock-3", f"{text.name}-keep-waiting"),
+        onward=tuple(onward),
+    )
+    desk = JobDesk(client, shelf, remedies=remedies, cancel_target=f"{text.name}-cancel", asks=asks)
+    with gr.Row(elem_classes=["nd-columns"], equal_height=False):
+        with gr.Column(scale=5, min_width=320, elem_classes=["nd-left"]):
+            scene = scene_panel(f"{text.name}-scene")
+            gr.HTML(_draw_samples(samples), apply_default_css=False)
+            prompt = gr.Textbox(
+                value=text.prompt,
+                label=text.prompt_label,
+                placeholder=text.prompt_placeholder,
+                lines=2,
+                max_lines=8,
+                max_length=MAX_PROMPT_CHARACTERS,
+                elem_id=f"{text.name}-prompt",
+            )
+            gr.HTML(
+                render("presets.html", presets=text.presets, into=f"{text.name}-prompt"),
+                apply_default_css=False,
+            )
+            go = gr.Button(text.action, variant="primary", elem_id=f"{text.name}-go", elem_classes=["nd-go"])
+            with gr.Accordion("Settings", open=False, elem_classes=["nd-settings"]):
+                detail = gr.Dropdown(
+                    DETAIL_CHOICES, value=Detail.STANDARD.value, label="Detail", info="How many pixels the model gets"
+                )
+                max_tokens = gr.Slider(
+                    16, MAX_OUTPUT_TOKENS, value=service.max_tokens, step=16, label="Longest answer", info="In tokens"
+                )
+                temperature = gr.Slider(
+                    0, 1.5, value=service.temperature, step=0.05, label="Temperature", info="0 is the most repeatable"
+                )
+        with gr.Column(scale=7, min_width=320, elem_classes=["nd-right", "nd-panel"]):
+            status = gr.HTML("", elem_id=f"{text.name}-status", apply_default_css=False)
+            answer = gr.HTML(
+                _draw_empty(text), elem_id=f"{text.name}-answer", elem_classes=["nd-result"], apply_default_css=False
+            )
+    return WorkingView(
+        service=service,
+        text=text,
+        desk=desk,
+        shelf=shelf,
+        scene=scene,
+        prompt=prompt,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        detail=detail,
+        go=go,
+        cancel=_unseen_button(f"{text.name}-cancel"),
+        again=_unseen_button(f"{text.name}-again"),
+        keep_waiting=_unseen_button(f"{text.name}-keep-waiting"),
+        status=status,
+        answer=answer,
+        record=gr.JSON(visible=False),
+    )
+
+
+def connect_view(view: WorkingView, page: gr.Blocks) -> None:
+    """Wires a view's events: choosing a scene, sending, watching, cancelling, and finding its job again on load."""
+    _connect_scene(view)
+    inputs = [view.scene, view.prompt, view.max_tokens, view.temperature, view.detail, view.record]
+    for trigger in (view.go.click, view.again.click):
+        drawn_up = trigger(None, inputs=inputs, outputs=[view.record], js=_new_job_js(view), api_visibility="private")
+        _run_job(view, drawn_up)
+    _watch_job(view, view.keep_waiting)
+    view.cancel.click(_cancel_handler(view), inputs=[view.record], outputs=[], queue=False, api_visibility="private")
+    found = page.load(
+        None, outputs=[view.record], js=f"() => nadir.currentJob('{view.service.key}')", api_visibility="private"
+    )
+    restored = found.then(
+        _restore_handler(view),
+        inputs=[view.record],
+        outputs=[view.scene, view.prompt, view.max_tokens, view.temperature, view.detail],
+        api_visibility="private",
+    )
+    _run_job(view, restored)
+
+
+def _connect_scene(view: WorkingView) -> None:
+    async def show(value: SceneValue, detail: str) -> SceneValue:
+        return await view.shelf.show(value, Detail(detail))
+
+    def clear_result(record: Any) -> tuple[Any, ...]:
+        kept = read_record(record)
+        if kept is not None and not kept.state:
+            return (gr.skip(), gr.skip(), gr.skip(), gr.skip())
+        shown = Shown("", _draw_empty(view.text), busy=False).outputs(view.text.action)
+        return (*shown[:2], None, shown[3])
+
+    view.scene.input(
+        show, inputs=[view.scene, view.detail], outputs=[view.scene], show_progress="hidden", api_visibility="private"
+    )
+    view.scene.input(
+        clear_result, inputs=[view.record], outputs=view.shown, show_progress="hidden", api_visibility="private"
+    ).then(
+        None,
+        inputs=[view.record],
+        js=f"(record) => {{ if (!record) nadir.leaveJob('{view.service.key}'); }}",
+        api_visibility="private",
+    )
+    view.detail.change(
+        show, inputs=[view.scene, view.detail], outputs=[view.scene], show_progress="hidden", api_visibility="private"
+    )
+
+
+def _run_job(view: WorkingView, after: Any) -> None:
+    async def submit(record: Any) -> AsyncIterator[tuple[Any, ...]]:
+        async for shown in view.desk.submit(record):
+            yield shown.outputs(view.text.action)
+
+    submitted = after.then(
+        submit, inputs=[view.record], outputs=view.shown, show_progress="hidden", api_visibility="private"
+    )
+    kept = submitted.then(None, inputs=[view.record], js="(record) => nadir.keepJob(record)", api_visibility="private")
+    _watch_job(view, kept)
+
+
+def _watch_job(view: WorkingView, after: Any) -> None:
+    async def watch(record: Any) -> AsyncIterator[tuple[Any, ...]]:
+        async for shown in view.desk.watch(record):
+            yield shown.outputs(view.text.action)
+
+    begin = after.click if isinstance(after, gr.Button) else after.then
+    watched = begin(watch, inputs=[view.record], outputs=view.shown, show_progress="hidden", api_visibility="private")
+    watched.then(None, inputs=[view.record], js="(record) => nadir.keepJob(record)", api_visibility="private")
+
+
+def _cancel_handler(view: WorkingView) -> Any:
+    async def cancel(record: Any) -> None:
+        if trouble := await view.desk.cancel(record):
+            raise gr.Error(trouble, title="Not cancelled", print_exception=False)
+
+    return cancel
+
+
+def _restore_handler(view: WorkingView) -> Any:
+    async def restore(value: Any) -> tuple[Any, ...]:
+        record = read_record(value)
+        if record is None or record.scene is None:
+            return (gr.skip(),) * 5
+        source = record.scene.model_dump(exclude={"name"}, exclude_none=True)
+        scene = await view.shelf.show({"source": source, "name": record.scene.name}, record.detail)
+        return (scene, record.prompt, record.max_tokens, record.temperature, record.detail.value)
+
+    return restore
+
+
+def _new_job_js(view: WorkingView) -> str:
+    asks = json.dumps(view.text.name == "ask")
+    return (
+        "(scene, prompt, max_tokens, temperature, detail, before) => "
+        f"nadir.newJob('{view.service.key}', {{scene, prompt, max_tokens, temperature, detail}}, before, {asks})"
+    )
+
+
+def _draw_samples(samples: Sequence[Sample]) -> str:
+    pictures = [
+        {
+            "key": sample.key,
+            "title": sample.title,
+            "thumbnail": "data:image/webp;base64," + base64.b64encode(sample.thumbnail.read_bytes()).decode("ascii"),
+        }
+        for sample in samples
+    ]
+    return render("samples.html", samples=pictures)
+
+
+def _draw_empty(text: ViewText) -> str:
+    return render_empty(text.empty_icon, text.empty_title, text.empty_message)
+
+
+def _unseen_button(elem_id: str) -> gr.Button:
+    return gr.Button(visible="hidden", elem_id=elem_id)
