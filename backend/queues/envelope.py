@@ -9,6 +9,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from backend.contract import Completion, ErrorBody
+from backend.queues.outcome import Outcome
 
 
 class Envelope(BaseModel):
@@ -22,3 +23,11 @@ class Envelope(BaseModel):
     """Present exactly when it is not."""
     finished_at: float
     """Unix time in seconds."""
+
+    @classmethod
+    def of(cls, outcome: Outcome, finished_at: float) -> Envelope:
+        """Returns the envelope of a job that ended so."""
+        if outcome.completion is not None:
+            return cls(status=200, completion=outcome.completion, finished_at=finished_at)
+        error = ErrorBody(error=outcome.error or "The job ended without an answer.", traceback=outcome.traceback)
+        return cls(status=outcome.error_status, error=error, finished_at=finished_at)

@@ -20,6 +20,7 @@ from backend.contract import ChatRequest, Stage
 from backend.queues import JobStatus, QueueFull, QueueUnavailable, UnknownJob
 from backend.queues.envelope import Envelope
 from backend.queues.job_board import JobBoard, Submission
+from backend.queues.live import differs
 from backend.services import ServiceSpec
 
 NEWS_INTERVAL_S = 0.5
@@ -96,7 +97,7 @@ class ModalQueue:
     async def status(self, call_id: str, *, wait_s: float = 0.0, seen: JobStatus | None = None) -> JobStatus:
         deadline = time.monotonic() + wait_s
         status = await self._look(call_id, hold_s=0.0)
-        while not status.stage.is_final and (seen is None or not _has_news(status, seen)):
+        while not status.stage.is_final and (seen is None or not differs(status, seen)):
             remaining_s = deadline - time.monotonic()
             if remaining_s <= 0:
                 break
@@ -245,7 +246,3 @@ def _cancelled(call_id: str, submission: Submission) -> JobStatus:
     if submission.cancelled_at is not None:
         elapsed_s = max(0.0, submission.cancelled_at - submission.submitted_at)
     return JobStatus(call_id, Stage.CANCELLED, elapsed_s=elapsed_s)
-
-
-def _has_news(status: JobStatus, seen: JobStatus) -> bool:
-    return (status.stage, status.position, status.partial) != (seen.stage, seen.position, seen.partial)
