@@ -41,13 +41,13 @@ def build_model(directory: Path) -> None:
 
 
 @asynccontextmanager
-async def real_server(weights: Path) -> AsyncIterator[VLLMServer]:
+async def real_server(weights: Path, **more_environment: str) -> AsyncIterator[VLLMServer]:
     """Starts a vLLM that serves the weights as the captioning model, and ends it when the context is left."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     _, *arguments = serve_command(Deployment.of(CAPTIONING), weights=str(weights), port=port)
-    command = ["nice", "-n", "10", str(vllm_executable()), *arguments, *CPU_ONLY]
-    server = VLLMServer(command, port=port, model=CAPTIONING.model, environment=ENVIRONMENT)
+    command = [str(vllm_executable()), *arguments, *CPU_ONLY]
+    server = VLLMServer(command, port=port, model=CAPTIONING.model, environment=ENVIRONMENT | more_environment)
     await server.start()
     try:
         await server.until_ready(START_TIMEOUT_S)
