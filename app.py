@@ -31,8 +31,7 @@ GRACEFUL_SHUTDOWN_S = 1
 def build_app(settings: Settings, own_address: str) -> FastAPI:
     """Returns the app: the page at `/`, and the services that it serves itself below `/captioning` and `/vqa`.
 
-    Args:
-        own_address: where the app can be reached from this machine, without a path.
+    `own_address` is where it can be reached from this machine, without a path.
     """
     embedded = EmbeddedServices(settings, [s for s in SERVICES.values() if s.key not in settings.service_urls])
     own_urls = {service.key: f"{own_address}/{service.key}" for service in embedded.services}
@@ -45,9 +44,8 @@ def build_app(settings: Settings, own_address: str) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await embedded.start()
         await reader.start()
-        for service in SERVICES.values():
-            answers = embedded.engine_names.get(service.key) or settings.service_urls[service.key]
-            print(f"{service.title}: {answers}")
+        for key, answers in (embedded.engine_names | settings.service_urls).items():
+            print(f"{SERVICES[key].title} is answered by: {answers}")
         print(f"Nadir is at {own_address}", flush=True)
         yield
         for client in clients.values():
@@ -64,15 +62,15 @@ def main() -> None:
     """Serves the app until it is told to stop."""
     try:
         settings = Settings()
-        listener = socket.create_server((settings.host, settings.port))
+        # Adopted anew, the socket knows that it speaks TCP, and only then does asyncio send small answers at once.
+        listener = socket.socket(fileno=socket.create_server((settings.host, settings.port)).detach())
     except ValidationError as error:
         sys.exit("\n".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
     except OSError as error:
         sys.exit(
             f"Port {settings.port} of {settings.host} cannot be opened ({error.strerror}). Set PORT to another one."
         )
-    port = listener.getsockname()[1]
-    app = build_app(settings, f"http://127.0.0.1:{port}")
+    app = build_app(settings, f"http://127.0.0.1:{listener.getsockname()[1]}")
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S)
     uvicorn.Server(config).run(sockets=[listener])
 
