@@ -21,7 +21,7 @@ from backend.services import SERVICES, ServiceSpec
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from backend.engines.vllm import VLLMServer
+    from backend.engines.vllm_server import VLLMServer
 
 WEIGHTS_DIR = "/weights"
 CACHE_DIR = "/cache"
@@ -151,7 +151,8 @@ class _GPUContainer:
 
     async def load(self) -> None:
         """Starts vLLM. Returns once it has produced a token."""
-        from backend.engines.vllm import VLLMEngine, VLLMServer, serve_command
+        from backend.engines.vllm import VLLMEngine
+        from backend.engines.vllm_server import VLLMServer, serve_command
         from backend.queues.job_board import JobBoard
         from backend.worker import Worker
 

@@ -28,13 +28,14 @@ import numpy as np
 import uvicorn
 from PIL import Image
 
-from backend.engines.vllm import VLLMEngine, VLLMServer
+from backend.engines.vllm import VLLMEngine
+from backend.engines.vllm_server import VLLMServer
 from backend.gateway import create_gateway
 from backend.services import CAPTIONING
 from tests.backend.fake_queue import FakeQueue
 from tests.vllm.real_server import build_model, real_server
 
-ROUNDS = 5
+ROUNDS = 4
 CONCURRENCY = 16
 REQUESTS_PER_ROUND = 32
 LONE_REQUESTS_PER_ROUND = 8

@@ -13,7 +13,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from backend.engines.vllm import VLLMEngine, VLLMServer
+from backend.engines.vllm import VLLMEngine
+from backend.engines.vllm_server import VLLMServer
 from backend.services import CAPTIONING
 from tests.backend.on_modal.conftest import gateway_of, plane, stub
 from tests.backend.on_modal.container import gpu_container

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from backend.deployment import Deployment
-from backend.engines.vllm import VLLMServer, serve_command
+from backend.engines.vllm_server import VLLMServer, serve_command
 from backend.services import CAPTIONING
 
 HERE = Path(__file__).parent

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.engines.vllm import VLLMServer
+from backend.engines.vllm_server import VLLMServer
 from backend.services import CAPTIONING
 from tests.waiting import until_true
 

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -36,9 +38,9 @@ def stub() -> Iterator[RunningStub]:
         for name, value in stub.environment.items():
             patch.setenv(name, value)
         stub.plane.volumes = {service.volume: f"vo-{key}" for key, service in SERVICES.items()}
-        for name in ("captioning", "vqa"):
-            deployed = modal_deploy(stub, name)
-            assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        with ThreadPoolExecutor() as both:
+            for deployed in both.map(partial(modal_deploy, stub), ("captioning", "vqa")):
+                assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         yield stub
         modal.Client.from_env().close()
 

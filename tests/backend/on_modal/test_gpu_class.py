@@ -16,7 +16,7 @@ import pytest
 
 from backend import modal_app
 from backend.contract import Stage
-from backend.engines import EngineUnavailable, vllm
+from backend.engines import EngineUnavailable, vllm_server
 from backend.modal_app import SnapshotVisionModel, VisionModel
 from backend.queues.job_board import JobBoard
 from backend.services import CAPTIONING
@@ -24,7 +24,7 @@ from tests.backend.on_modal.container import a_request
 from tests.modal_stub.control_plane import ControlPlane
 from tests.waiting import until
 
-PLAYED_SERVER = Path(__file__).parent.with_name("played_vllm.py")
+PLAYED_SERVER = Path(__file__).parents[1] / "engines" / "played_vllm.py"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def in_container(
             port = listener.getsockname()[1]
         command = [sys.executable, str(PLAYED_SERVER), str(port), behaviour, str(tmp_path)]
         monkeypatch.setattr(modal_app, "VLLM_PORT", port)
-        monkeypatch.setattr(vllm, "serve_command", lambda *_, **__: command)
+        monkeypatch.setattr(vllm_server, "serve_command", lambda *_, **__: command)
         instances.append(gpu_class())
         return instances[-1]
 

@@ -14,7 +14,8 @@ import pytest
 from backend.contract import ChatRequest
 from backend.deployment import Deployment
 from backend.engines import EngineUnavailable, RequestRefused, TextPiece
-from backend.engines.vllm import VLLMEngine, VLLMServer, serve_command
+from backend.engines.vllm import VLLMEngine
+from backend.engines.vllm_server import VLLMServer, serve_command
 from backend.services import CAPTIONING, VQA
 from tests.waiting import until
 
