@@ -68,7 +68,7 @@ def draw(scene: Scene, window: Window, width: int, height: int, encoding: Encodi
             original = source.recompressed()
             if original and len(original) <= scene.byte_size:
                 return Drawing(original, "image/jpeg", width, height, lossless=False)
-        values, valid = source.read(bands, window, width, height)
+        values, valid = source.read(bands, window, width, height, sampled=encoding is not Encoding.PICTURE)
     if encoding is not Encoding.PICTURE:
         return _preview(values, valid, stretch, encoding)
     same_pixels = width * height >= 0.9 * window.width * window.height
@@ -109,7 +109,7 @@ def _source(path: Path, kind: Format) -> AbstractContextManager[Raster] | Abstra
 def _render(scene: Scene, source: Source) -> tuple[Scene, Drawing]:
     """Chooses bands and stretch, and draws the preview with them."""
     bands, reason = _bands(scene)
-    values, valid = source.read(bands, scene.whole, *fit(scene.width, scene.height, PREVIEW_SIDE))
+    values, valid = source.read(bands, scene.whole, *fit(scene.width, scene.height, PREVIEW_SIDE), sampled=True)
     wanted = scene.rendering.stretch or Stretch()
     if wanted.kind is Stretching.AUTOMATIC:
         colours = {scene.bands[band - 1].colour for band in bands}

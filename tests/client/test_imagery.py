@@ -127,12 +127,11 @@ async def test_a_caller_that_gives_up_frees_the_worker(scenes: Path, tmp_path: P
     write_sparse_scene(tmp_path / "slow.tif", 40_000)
     reader = SceneReader(workers=1)
     try:
-        await reader.start()
-        slow = asyncio.create_task(reader.open(tmp_path / "slow.tif"))
-        await asyncio.sleep(0)
-        slow.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await slow
+        await reader.open(scenes / "nile_red_sea.jpg")
+        workers = reader.worker_ids
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.open(tmp_path / "slow.tif"), timeout=1)
+        assert reader.worker_ids != workers
         assert (await reader.open(scenes / "nile_red_sea.jpg")).width == 780
     finally:
         await reader.close()
