@@ -126,6 +126,10 @@ class Raster:
         valid = np.concatenate([part for _, part in parts], axis=0)
         return (values if palette is not None else values[[wanted.index(band) for band in bands]]), valid
 
+    def recompressed(self) -> None:
+        """Returns None: a raster is always drawn anew."""
+        return
+
     def _read_average(self, wanted: list[int], rows: int, part: RasterWindow, width: int) -> tuple[Values, Mask]:
         resampling = _resampling(part, width, rows)
         values = self._dataset.read(wanted, window=part, out_shape=(len(wanted), rows, width), resampling=resampling)

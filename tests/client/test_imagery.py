@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client.bands import band_choices
+from client.bands import scene_choices
 from client.errors import SceneError
 from client.imagery import Rendering, SceneReader, Stretch, Stretching, Window
 from client.payload import Detail, model_size
@@ -33,7 +33,7 @@ async def test_bands_and_stretch_can_be_chosen_and_the_choice_serves_the_next_sc
 ) -> None:
     lake = scenes / "great_salt_lake_landsat7_7band.tif"
     scene = await reader.open(lake)
-    false_colour = band_choices(scene.bands, scene.name)[1]
+    false_colour = scene_choices(scene)[1]
     assert false_colour.name == "false colour"
     chosen = Rendering(false_colour.bands, Stretch(Stretching.MINMAX))
     shown = await reader.open(lake, rendering=chosen)
