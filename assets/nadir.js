@@ -171,7 +171,7 @@
 
   /* Makes a gr.HTML component a scene panel. Its value is {html, source, rendering, window, ...}; a new source is
      announced by `input`, another rendering or window by `edit`. */
-  const attachScene = (element, props, announce, watch) => {
+  const attachScene = (element, id, props, announce, watch) => {
     let turn = 0;
     const change = (changes, event) => {
       props.value = { ...props.value, ...changes, turn: (props.value.turn || 0) + 1 };
@@ -181,6 +181,7 @@
     const choose = (source, name) =>
       change({ source, name, rendering: null, window: null, remembered: nadir.rememberedRenderings() }, "input");
     const panel = {
+      id,
       element,
       value: () => props.value,
       edit: (changes) => change({ remembered: null, ...changes }, "edit"),

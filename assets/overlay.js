@@ -51,8 +51,8 @@
   const both = (panel) => () => [panel.element, panel.answer].filter(Boolean);
 
   /* Has a scene panel show the boxes of its answer. */
-  const attachOverlay = ({ element, value, onDraw }) => {
-    const panel = panelOf(element.closest(".nd-scene-host")?.id);
+  const attachOverlay = ({ id, element, value, onDraw }) => {
+    const panel = panelOf(id);
     Object.assign(panel, { element, value });
     tie(element, both(panel));
     onDraw(() => draw(panel));

@@ -68,7 +68,7 @@ def scene_panel(elem_id: str) -> gr.HTML:
     return gr.HTML(
         empty_value(),
         html_template="${value.html}",
-        js_on_load="nadir.attachScene(element, props, trigger, watch)",
+        js_on_load=f"nadir.attachScene(element, '{elem_id}', props, trigger, watch)",
         elem_id=elem_id,
         elem_classes=["nd-scene-host"],
         apply_default_css=False,
