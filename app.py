@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
 from backend.embedded import EmbeddedServices
 from backend.services import SERVICES
+from backend.serving import AddressTaken, listen, serve
 from backend.settings import Settings, reveal
 from client.connections import connect
 from client.imagery import SceneReader
@@ -24,15 +23,11 @@ from ui.page import build_page
 from ui.serving import mount_page, prepare_uploads
 from ui.shelf import SceneShelf
 
-GRACEFUL_SHUTDOWN_S = 1
-"""How long open streams may hold up the end: a tab that watches a job would otherwise hold it for ever."""
-
 
 def build_app(settings: Settings, own_address: str) -> FastAPI:
     """Returns the app: the page at `/`, and the services that it serves itself below `/captioning` and `/vqa`.
 
-    Args:
-        own_address: where the app can be reached from this machine, without a path.
+    `own_address` is where it can be reached from this machine, without a path.
     """
     embedded = EmbeddedServices(settings, [s for s in SERVICES.values() if s.key not in settings.service_urls])
     own_urls = {service.key: f"{own_address}/{service.key}" for service in embedded.services}
@@ -45,9 +40,8 @@ def build_app(settings: Settings, own_address: str) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await embedded.start()
         await reader.start()
-        for service in SERVICES.values():
-            answers = embedded.engine_names.get(service.key) or settings.service_urls[service.key]
-            print(f"{service.title}: {answers}")
+        for key, answers in (embedded.engine_names | settings.service_urls).items():
+            print(f"{SERVICES[key].title} is answered by: {answers}")
         print(f"Nadir is at {own_address}", flush=True)
         yield
         for client in clients.values():
@@ -64,17 +58,12 @@ def main() -> None:
     """Serves the app until it is told to stop."""
     try:
         settings = Settings()
-        listener = socket.create_server((settings.host, settings.port))
+        listener = listen(settings.host, settings.port)
     except ValidationError as error:
         sys.exit("\n".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
-    except OSError as error:
-        sys.exit(
-            f"Port {settings.port} of {settings.host} cannot be opened ({error.strerror}). Set PORT to another one."
-        )
-    port = listener.getsockname()[1]
-    app = build_app(settings, f"http://127.0.0.1:{port}")
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S)
-    uvicorn.Server(config).run(sockets=[listener])
+    except AddressTaken as error:
+        sys.exit(str(error))
+    serve(build_app(settings, f"http://127.0.0.1:{listener.getsockname()[1]}"), listener)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@
       submitted_at: Date.now() / 1000, turns, state: "", answer: "",
     };
     keepJob(record);
+    drop(tab, draftKey(asks ? "ask" : "caption"));
     if (matchMedia("(max-width: 820px)").matches) visible(".nd-right")?.scrollIntoView({ block: "start" });
     return record;
   };
@@ -74,6 +75,32 @@
     document.body.classList.toggle("dark", dark);
   };
 
+  // ---- what was typed and not sent yet survives a reload
+  const draftKey = (name) => `nadir.draft.${name}`;
+  document.addEventListener("input", (event) => {
+    const name = event.target.closest("#caption-prompt") ? "caption" : event.target.closest("#ask-prompt") ? "ask" : null;
+    if (name) write(tab, draftKey(name), event.target.value);
+  });
+  const restoreDraft = (name) => {
+    const draft = read(tab, draftKey(name));
+    if (draft) fillField(`${name}-prompt`, draft, false);
+  };
+
+  // ---- the road to the app: while a job is shown as going on, its silence must not look like work
+  const CHECK_MS = 3000;
+  let lost = false;
+  const watchRoad = async () => {
+    const going = document.querySelector(".nd-job .nd-cancel");
+    if (!going && !lost) return;
+    const { root = "", api_prefix: prefix = "/gradio_api", app_id: known } = window.gradio_config || {};
+    try {
+      const answer = await fetch(`${root}${prefix}/app_id`, { cache: "no-store", signal: AbortSignal.timeout(CHECK_MS) });
+      const { app_id: now } = await answer.json();
+      if (lost || now !== known) location.reload();
+    } catch { lost = true; }
+    document.body.classList.toggle("nd-lost", lost);
+  };
+
   // ---- seconds that tick between the server's answers
   const formatSeconds = (s) => {
     if (s < 9.95) return `${s.toFixed(1)} s`;
@@ -82,6 +109,7 @@
     return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
   };
   const tick = () => {
+    if (lost) return;
     for (const element of document.querySelectorAll("[data-ticking]")) {
       element.ndStart ??= performance.now() - Number(element.dataset.ticking) * 1000;
       element.textContent = formatSeconds((performance.now() - element.ndStart) / 1000);
@@ -128,13 +156,13 @@
     if (button.dataset.themeToggle !== undefined) toggleTheme();
     if (fill !== undefined) fillField(into, fill);
   });
-  const fillField = (id, text) => {
+  const fillField = (id, text, focus = true) => {
     const field = document.querySelector(`#${id} textarea, #${id} input`);
     if (!field) return;
     const prototype = field.tagName === "TEXTAREA" ? HTMLTextAreaElement.prototype : HTMLInputElement.prototype;
     Object.getOwnPropertyDescriptor(prototype, "value").set.call(field, text);
     field.dispatchEvent(new Event("input", { bubbles: true }));
-    field.focus();
+    if (focus) field.focus();
   };
 
   // ---- the scene panel: drop, paste, choose, sample
@@ -243,7 +271,7 @@
     }
   });
 
-  const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); };
+  const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); setInterval(watchRoad, CHECK_MS); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
-  window.nadir = { read, write, local, attachScene, keepJob, currentJob, leaveJob, newJob };
+  window.nadir = { read, write, local, attachScene, keepJob, currentJob, leaveJob, newJob, restoreDraft };
 })();

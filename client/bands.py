@@ -114,6 +114,9 @@ def _by_sensor(bands: Sequence[Band], hints: str) -> tuple[str, Roles]:
 def _sensor(present: set[int], hints: str, dtype: str) -> tuple[str, Roles]:
     if re.search(r"sentinel[ _-]?2|\bs2[abc]_|\bb ?0?8a\b", hints) or 12 in present:
         return "Sentinel-2", _SENTINEL2
+    if 8 in present and 5 not in present:
+        # The bands of 10 m, without those of 20 m; Landsat's band 8 is panchromatic.
+        return "Sentinel-2", _SENTINEL2
     if re.search(r"landsat[ _-]?[89]|\blc0[89]|\boli\b", hints) or present & {9, 10, 11}:
         return "Landsat 8 and 9", _LANDSAT8
     # Level-2 files of the older Landsats have no band 6, and their sensors were of 8 bit.

@@ -53,6 +53,14 @@ class Request:
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes
+    target: str
+    """Path and query as they came."""
+
+    @property
+    def encoded(self) -> bytes:
+        """The request as it goes on."""
+        head = [f"{self.method} {self.target} HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers.items())]
+        return "\r\n".join([*head, "", ""]).encode("latin-1") + self.body
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,10 @@ class ContractServer:
         self._connections: set[asyncio.Task[None]] = set()
         self.jobs: dict[str, ScriptedJob] = {}
         self.requests: list[str] = []
+        self.was_asked = asyncio.Event()
+        """Set once a job was submitted."""
+        self.was_polled = asyncio.Event()
+        """Set once a job was polled."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port, limit=1 << 26)
@@ -178,6 +190,7 @@ class ContractServer:
         self._cold_start_s = 0.0
         self.jobs[call_id] = job
         self._waiting.append(job)
+        self.was_asked.set()
         self._fill_slots()
         return job
 
@@ -202,6 +215,7 @@ class ContractServer:
         if job is None:
             return Reply(404, {"error": "Job result expired (older than 7 days)"})
         job.polls += 1
+        self.was_polled.set()
         wait_s = float(request.query.get("wait", ["0"])[0]) if self._extended else 0.0
         if wait_s and not job.ended.is_set():
             with contextlib.suppress(TimeoutError):
@@ -244,7 +258,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
     headers = {name.lower(): value.strip() for name, _, value in pairs}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     url = urlsplit(target)
-    return Request(method, url.path, parse_qs(url.query), headers, body)
+    return Request(method, url.path, parse_qs(url.query), headers, body, target)
 
 
 def prompt_of(body: dict[str, Any]) -> str:

@@ -327,16 +327,6 @@ HOSTILE_FILES = NOT_PICTURES + BROKEN_PICTURES + BROKEN_RASTERS
 
 def write_sparse_scene(path: Path, side: int) -> None:
     """Writes a GeoTIFF of a few kilobytes that unpacks to gigabytes."""
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        width=side,
-        height=side,
-        count=3,
-        dtype="uint8",
-        tiled=True,
-        sparse_ok=True,
-        compress="deflate",
-    ):
+    shape = {"width": side, "height": side, "count": 3, "dtype": "uint8", "transform": Affine(1, 0, 0, 0, -1, side)}
+    with rasterio.open(path, "w", driver="GTiff", tiled=True, sparse_ok=True, compress="deflate", **shape):
         pass

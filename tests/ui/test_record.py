@@ -9,7 +9,7 @@ RECORD = JobRecord(
     key="0123456789",
     service="captioning",
     scene=RecordedScene(
-        sample="foz_landsat8",
+        sample="foz_do_iguacu_landsat8_uint16",
         rendering=ChosenRendering(bands=(1, 2, 3), stretch=Stretching.MINMAX),
         window=Window(1, 2, 3, 4),
     ),

@@ -15,8 +15,8 @@ from client.samples import load_samples
 from ui.record import ChosenRendering, RecordedScene
 from ui.shelf import SceneShelf, Sizing
 
-SEVEN_BANDS = RecordedScene(sample="salt_lake_7band")
-PLACED = RecordedScene(sample="foz_landsat8")
+SEVEN_BANDS = RecordedScene(sample="great_salt_lake_landsat7_7band")
+PLACED = RecordedScene(sample="foz_do_iguacu_landsat8_uint16")
 FALSE_COLOUR = {"bands": [4, 3, 2], "stretch": "minmax"}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

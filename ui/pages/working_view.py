@@ -171,6 +171,7 @@ def connect_view(view: WorkingView, page: gr.Blocks) -> None:
         outputs=view.entered,
         api_visibility="private",
     )
+    restored.then(None, js=f"() => nadir.restoreDraft('{view.text.name}')", api_visibility="private")
     _run_job(view, restored)
 
 
@@ -277,6 +278,7 @@ def _draw_samples(samples: Sequence[Sample]) -> str:
         {
             "key": sample.key,
             "title": sample.title,
+            "short_title": sample.short_title,
             "thumbnail": "data:image/webp;base64," + base64.b64encode(sample.thumbnail.read_bytes()).decode("ascii"),
         }
         for sample in samples

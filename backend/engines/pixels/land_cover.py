@@ -179,14 +179,20 @@ def _roughness(plane: Plane, window: int) -> Plane:
 
 def _is_vegetation(cues: Cues) -> Mask:
     """Green and olive. Dark forest has little chroma left, but stays on the green side."""
-    green = (cues.hue > 93) & (cues.hue < 190) & (cues.chroma >= 7) & ((cues.lightness < 85) | (cues.chroma > 25))
+    green = (cues.hue > _olive_hue(cues)) & (cues.hue < 190) & (cues.chroma >= 7)
+    green &= (cues.lightness < 85) | (cues.chroma > 25)
     dark_forest = (cues.lightness < 24) & (cues.a < -1.5) & (cues.b > -8) & (cues.chroma < 12)
     return green | dark_forest
 
 
+def _olive_hue(cues: Cues) -> Plane:
+    """Returns the hue angle between soil and plants: dark olive is plants, while light sand and straw are yellower."""
+    return np.asarray(93 + np.clip((cues.lightness - 50) / 3, 0, 8), dtype=np.float32)
+
+
 def _is_earthy(cues: Cues) -> Mask:
     """Red, brown, tan, pink and cream: soil, sand, rock, dry mud."""
-    warm = (cues.hue <= 93) | (cues.hue > 330)
+    warm = (cues.hue <= _olive_hue(cues)) | (cues.hue > 330)
     cream = (cues.hue < 120) & (cues.lightness >= 85)
     return (warm | cream) & (cues.chroma >= 8)
 
@@ -230,14 +236,16 @@ def _is_built_up(cues: Cues) -> Mask:
 def _split_dark(dark: Mask, water: Mask, green: Mask) -> tuple[Mask, Mask]:
     """Shares out what is dark between water and shadow, patch by patch; returns both masks.
 
-    A patch is water when most of it is known to be, or when it is thick and little vegetation lies along its shore.
+    A patch is water when most of it is known to be, or when it is thick and little vegetation lies along its shore: the
+    thicker, the more.
     """
     patches = Patches(dark | water)
     greenness = ndimage.uniform_filter(green.astype(np.float32), 9)
     beside_green = patches.mean(greenness, where=patches.depth <= 1.5)
+    sea = patches.radii > 0.1
     lake = (patches.radii > 0.042) & (beside_green < 0.3)
     pond = (patches.radii > 0.02) & (beside_green < 0.12)
-    water = water | (dark & patches.select((patches.mean(water) > 0.5) | lake | pond))
+    water = water | (dark & patches.select((patches.mean(water) > 0.5) | sea | lake | pond))
     return water, dark & ~water
 
 

@@ -60,11 +60,6 @@ class Question:
         return [word.text for word in self.words if not word.is_known]
 
     @property
-    def is_understood(self) -> bool:
-        """Whether every word is known, and something measurable is among them."""
-        return not self.unknown and bool(self.topics)
-
-    @property
     def names_kind(self) -> bool:
         """Whether it asks for one kind of a class, such as a river: pixels tell the class only."""
         return any(word.is_kind for word in self.words)

@@ -61,6 +61,27 @@ def test_dark_forest_is_vegetation_and_not_water() -> None:
     assert found.share(Cover.WATER) == 0
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "covers"),
+    [
+        ((0, 0, 255), (0, 255, 0), (Cover.WATER, Cover.VEGETATION)),
+        ((0, 150, 200), (194, 178, 128), (Cover.WATER, Cover.BARE)),
+        ((15, 25, 40), (200, 180, 140), (Cover.WATER, Cover.BARE)),
+        ((60, 90, 60), (100, 70, 50), (Cover.VEGETATION, Cover.BARE)),
+        ((240, 240, 240), (34, 100, 34), (Cover.WHITE, Cover.VEGETATION)),
+        ((25, 60, 110), (128, 128, 128), (Cover.WATER, Cover.UNCLASSIFIED)),
+    ],
+)
+def test_plain_halves_get_their_class(
+    left: tuple[int, int, int], right: tuple[int, int, int], covers: tuple[Cover, Cover]
+) -> None:
+    halves = np.concatenate([drawn.flat(left, 200), drawn.flat(right, 200)], axis=1)
+
+    found = measure(drawn.encoded(halves, "JPEG"))
+
+    assert [found.share(cover) for cover in covers] == pytest.approx([0.5, 0.5], abs=0.03)
+
+
 def test_a_bright_road_through_grass_is_built_up_and_not_cloud() -> None:
     picture = drawn.side_by_side(drawn.GRASS)
     picture[:, 180:205] = drawn.ASPHALT

@@ -174,6 +174,15 @@ def test_a_count_of_ships_gets_the_bright_objects_but_not_the_name() -> None:
     assert "7 compact bright objects stand out, on water; whether they are ships needs the model." in answer
 
 
+@pytest.mark.parametrize("question", ["How many bright spots are on the water?", "How many compact bright objects?"])
+def test_bright_objects_are_counted_wherever_they_lie(question: str) -> None:
+    assert answer_question(question, measure(drawn.encoded(drawn.harbour(7)))).startswith("7.")
+
+
+def test_objects_without_a_name_get_the_bright_ones_with_the_reference_to_the_model() -> None:
+    assert "8 compact bright objects stand out" in ask(LAKE, "How many objects are there?")
+
+
 def test_a_question_about_a_class_gets_its_share_with_the_reference_to_the_model() -> None:
     assert "water covers about 39% of the image" in ask(LAKE, "Is the water clean?")
 
