@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from client.scene import Band
+from client.scene import Band, Scene
 
 Triple = tuple[int, int, int]
 Roles = Mapping[str, int]
@@ -54,6 +54,11 @@ _WORDS = {
     "nir": re.compile(r"\bnir ?\d?\b|\bnear infra ?red\b"),
 }
 _NUMBER = re.compile(r"\bb(?:and)? ?0*(\d{1,2})\b")
+
+
+def scene_choices(scene: Scene) -> list[BandChoice]:
+    """Returns the sensible choices for a scene, the default first."""
+    return band_choices(scene.bands, " ".join([scene.name, *scene.tags.values()]))
 
 
 def band_choices(bands: Sequence[Band], hints: str = "") -> list[BandChoice]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client.bands import band_choices
+from client.bands import scene_choices
 from client.errors import SceneError
 from client.imagery import Rendering, SceneReader, Stretch, Stretching, Window
 from client.payload import Detail, model_size
@@ -33,7 +33,7 @@ async def test_bands_and_stretch_can_be_chosen_and_the_choice_serves_the_next_sc
 ) -> None:
     lake = scenes / "great_salt_lake_landsat7_7band.tif"
     scene = await reader.open(lake)
-    false_colour = band_choices(scene.bands, scene.name)[1]
+    false_colour = scene_choices(scene)[1]
     assert false_colour.name == "false colour"
     chosen = Rendering(false_colour.bands, Stretch(Stretching.MINMAX))
     shown = await reader.open(lake, rendering=chosen)
@@ -127,12 +127,11 @@ async def test_a_caller_that_gives_up_frees_the_worker(scenes: Path, tmp_path: P
     write_sparse_scene(tmp_path / "slow.tif", 40_000)
     reader = SceneReader(workers=1)
     try:
-        await reader.start()
-        slow = asyncio.create_task(reader.open(tmp_path / "slow.tif"))
-        await asyncio.sleep(0)
-        slow.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await slow
+        await reader.open(scenes / "nile_red_sea.jpg")
+        workers = reader.worker_ids
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.open(tmp_path / "slow.tif"), timeout=1)
+        assert reader.worker_ids != workers
         assert (await reader.open(scenes / "nile_red_sea.jpg")).width == 780
     finally:
         await reader.close()
