@@ -42,13 +42,15 @@
   };
   /* Draws up the record of a new job from what is on the page, and keeps it before anything is sent. A question about
      the scene of the question before it takes the conversation along. */
-  const newJob = (service, { scene, prompt, max_tokens, temperature, detail }, before, asks) => {
-    const source = scene && scene.source && !scene.source.refusal ? { ...scene.source, name: scene.name || "" } : null;
-    const sameScene = before && before.scene && source && before.scene.upload == source.upload && before.scene.sample == source.sample;
+  const newJob = (service, { scene, prompt, max_tokens, temperature, detail, enlarge }, before, asks) => {
+    const source = scene && scene.source && !scene.source.refusal
+      ? { ...scene.source, name: scene.name || "", rendering: scene.rendering || null, window: scene.window || null } : null;
+    const part = (of) => JSON.stringify([of.upload, of.sample, of.window].map((value) => value ?? null));
+    const sameScene = before && before.scene && source && part(before.scene) === part(source);
     const turns = asks && sameScene ? [...(before.turns || [])] : [];
     if (asks && sameScene && before.state === "done") turns.push({ question: before.prompt, answer: before.answer });
     const record = {
-      key: newKey(), service, call_id: "", prompt, scene: source, max_tokens, temperature, detail,
+      key: newKey(), service, call_id: "", prompt, scene: source, max_tokens, temperature, detail, enlarge,
       submitted_at: Date.now() / 1000, turns, state: "", answer: "",
     };
     keepJob(record);
@@ -209,10 +211,25 @@
     request.send(body);
   });
 
-  /* Makes a gr.HTML component a scene panel. Its value is {html, source, ...}; a new source is announced by `input`. */
-  const attachScene = (element, props, announce) => {
+  /* Makes a gr.HTML component a scene panel. Its value is {html, source, rendering, window, ...}; a new source is
+     announced by `input`, another rendering or window by `edit`. */
+  const attachScene = (element, id, props, announce, watch) => {
     let turn = 0;
-    const choose = (source, name) => { props.value = { ...props.value, source, name }; announce(); };
+    const change = (changes, event) => {
+      props.value = { ...props.value, ...changes, turn: (props.value.turn || 0) + 1 };
+      element.querySelector(".nd-scene")?.setAttribute("aria-busy", "true");
+      announce(event);
+    };
+    const choose = (source, name) =>
+      change({ source, name, rendering: null, window: null, remembered: nadir.rememberedRenderings() }, "input");
+    const panel = {
+      id,
+      element,
+      value: () => props.value,
+      edit: (changes) => change({ remembered: null, ...changes }, "edit"),
+      onDraw: (draw) => { draw(); watch("value", draw); },
+    };
+    for (const attach of [nadir.attachRendering, nadir.attachRegion, nadir.attachOverlay]) attach(panel);
     const upload = async (file) => {
       if (!file) return;
       const mine = ++turn;
@@ -270,5 +287,5 @@
 
   const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); setInterval(watchRoad, CHECK_MS); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
-  window.nadir = { attachScene, keepJob, currentJob, leaveJob, newJob, restoreDraft, openDialog };
+  window.nadir = { read, write, local, attachScene, keepJob, currentJob, leaveJob, newJob, restoreDraft, openDialog };
 })();
