@@ -207,8 +207,9 @@
         return this.tell("A job is just being sent. Open this one in a moment.");
       if (stateOf(record) === "unsent")
         nadir.updateJob({ key: record.key, state: "refused", trouble: "It was not sent: the page was closed before the service had taken it." });
-      nadir.openJob(record);
-      nadir.press(`${TABS[record.service] || "caption"}-reopen`);
+      const view = TABS[record.service] || "caption";
+      nadir.openJob(record, view);
+      nadir.press(`${view}-reopen`);
     }
     forget(record, row) {
       const next = row.nextElementSibling || row.previousElementSibling;

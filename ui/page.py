@@ -11,6 +11,7 @@ from client.jobs import JobClient
 from client.samples import Sample
 from ui.components.scene import SceneValue
 from ui.components.services import check_services, render_banner, render_top_bar
+from ui.fragments import render
 from ui.pages.ask import build_ask
 from ui.pages.caption import ASK_ABOUT_ID, build_caption
 from ui.pages.history import build_history, connect_history, connect_pickup
@@ -44,6 +45,7 @@ def build_page(clients: Mapping[str, JobClient], shelf: SceneShelf, samples: Seq
             with gr.Tab("Services", id="services") as services_tab:
                 services = build_services(clients)
         connect_pickup(clients)
+        gr.HTML(render("viewer.html"), elem_classes=["nd-viewer-host"], apply_default_css=False)
         ask_about = gr.Button(visible="hidden", elem_id=ASK_ABOUT_ID)
         check = gr.Button(visible="hidden", elem_id=CHECK_SERVICES_ID)
         for view in (caption, ask):
