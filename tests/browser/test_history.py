@@ -200,8 +200,8 @@ async def test_what_models_and_users_write_is_never_markup(page: Page) -> None:
     await remember(page, 1, prompt=hostile, answer=hostile, engine=hostile, call_id=hostile, scene=scene)
     await remember(page, 1, state='"><b>', thumbnail='javascript:alert("x")', trouble=hostile, answer="")
     await show_history(page)
-    for button in await page.get_by_role("button", name="Show all of this job").all():
-        await button.click()
+    for row in await page.locator(ROWS).all():
+        await row.locator("[data-expand]").click()
     await expect(page.locator(ROWS).first).to_contain_text("<script>")
     assert await page.evaluate("window.owned") is None
     assert await page.locator(f"{ROWS} img:not([hidden])").count() == 0
@@ -283,7 +283,7 @@ async def test_any_job_is_fetched_by_its_call_id(page: Page, context: BrowserCon
     await send(page, "Describe the road.")
     [stored] = await page.evaluate(STORED)
     await show_history(page)
-    await page.get_by_label("Call id").fill(f'  "{stored["call_id"]}"  ')
+    await page.get_by_role("textbox", name="Call id").fill(f'  "{stored["call_id"]}"  ')
     await page.get_by_role("button", name="Fetch job").click()
     await expect(page.locator("#fetch-status .nd-job")).to_have_attribute("data-state", "done")
     await expect(page.locator("#fetch-answer")).to_contain_text(ANSWER)
@@ -293,6 +293,6 @@ async def test_a_call_id_that_no_job_has_says_so(page: Page) -> None:
     await show_history(page)
     await page.get_by_role("button", name="Fetch job").click()
     await expect(page.locator("#fetch-answer")).to_contain_text("No call id yet")
-    await page.get_by_label("Call id").fill("fc-never-existed")
-    await page.get_by_label("Call id").press("Enter")
+    await page.get_by_role("textbox", name="Call id").fill("fc-never-existed")
+    await page.get_by_role("textbox", name="Call id").press("Enter")
     await expect(page.locator("#fetch-answer")).to_contain_text("The job is gone")
