@@ -145,13 +145,14 @@ async def test_jobs_left_running_finish_in_front_of_the_user_after_a_restart(
     async with serving(model.app) as url:
         app = AppProcess(tmp_path, UPSTREAM_BASE_URL=f"{url}/v1")
         await app.start()
-        for prompt in ("Left in one tab", "Left in another tab"):
-            page = await context.new_page()
-            await page.goto(app.url)
-            await page.locator("#caption-go").wait_for()
-            await choose_scene(page)
-            await send(page, prompt, state="running")
-            await page.close()
+        tabs = [await context.new_page() for _ in range(2)]
+        for tab in tabs:
+            await tab.goto(app.url)
+            await choose_scene(tab)
+        for tab in tabs:
+            await send(tab, "Left running", state="running")
+        for tab in tabs:
+            await tab.close()
         await app.end(signal.SIGKILL)
         await app.start()
         page = await context.new_page()
