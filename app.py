@@ -12,12 +12,14 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from backend.answers import add_error_handlers
 from backend.embedded import EmbeddedServices
 from backend.services import SERVICES
 from backend.serving import AddressTaken, listen, serve
 from backend.settings import Settings, reveal
 from client.connections import connect
 from client.imagery import SceneReader
+from client.routes import background_routes
 from client.samples import load_samples
 from ui.page import build_page
 from ui.serving import mount_page, prepare_uploads
@@ -51,6 +53,8 @@ def build_app(settings: Settings, own_address: str) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     embedded.mount(app)
+    app.include_router(background_routes(*clients.values()))
+    add_error_handlers(app)
     return mount_page(app, build_page(clients, shelf, load_samples()))
 
 

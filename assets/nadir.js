@@ -165,6 +165,20 @@
     if (focus) field.focus();
   };
 
+  const openDialog = (id) => {
+    // The fragment that holds the dialog may be drawn a moment after its value arrives.
+    let tries = 0;
+    const open = () => {
+      const dialog = document.querySelector(`#${id} dialog`);
+      if (dialog) { if (!dialog.open) dialog.showModal(); } else if (++tries < 60) requestAnimationFrame(open);
+    };
+    requestAnimationFrame(open);
+  };
+  document.addEventListener("click", (event) => {
+    const dialog = event.target.closest("dialog.nd-dialog");
+    if (dialog && (event.target === dialog || event.target.closest("[data-close]"))) dialog.close();
+  });
+
   // ---- the scene panel: drop, paste, choose, sample
   const gigabyte = 1e9;
   const formatBytes = (count) => count < 999500 ? `${Math.max(1, Math.round(count / 1e3))} kB`
@@ -273,5 +287,5 @@
 
   const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); setInterval(watchRoad, CHECK_MS); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
-  window.nadir = { read, write, local, attachScene, keepJob, currentJob, leaveJob, newJob, restoreDraft };
+  window.nadir = { read, write, local, attachScene, keepJob, currentJob, leaveJob, newJob, restoreDraft, openDialog };
 })();

@@ -27,6 +27,7 @@ class ScriptedJob:
     prompt: str
     service_time_s: float
     submitted_at: float
+    body: dict[str, Any] = field(default_factory=dict)
     started_at: float | None = None
     ended_at: float | None = None
     told_at: float | None = None
@@ -35,6 +36,12 @@ class ScriptedJob:
     runs: int = 0
     stage: str = "queued"
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def image_url(self) -> str:
+        """The URL of the one image of the last message."""
+        parts = self.body["messages"][-1]["content"]
+        return next(str(part["image_url"]["url"]) for part in parts if part["type"] == "image_url")
 
     @property
     def lost_s(self) -> float:
@@ -115,6 +122,7 @@ class ContractServer:
         self._connections: set[asyncio.Task[None]] = set()
         self.jobs: dict[str, ScriptedJob] = {}
         self.requests: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.was_asked = asyncio.Event()
         """Set once a job was submitted."""
         self.was_polled = asyncio.Event()
@@ -152,6 +160,7 @@ class ContractServer:
 
     async def _reply(self, request: Request) -> Reply:
         self.requests.append(f"{request.method} {request.path}")
+        self.headers.append(request.headers)
         call_id = request.path.rpartition("/")[2]
         match request.method, request.path.removesuffix(call_id):
             case "POST", "/v1/chat/completions/" if call_id == "async":
@@ -184,9 +193,10 @@ class ContractServer:
         return Reply(200, {"call_id": job.call_id, "status": "pending", "model": MODEL})
 
     def _take(self, request: Request) -> ScriptedJob:
-        prompt = prompt_of(json.loads(request.body))
+        body = json.loads(request.body)
+        prompt = prompt_of(body)
         call_id = f"fc-{len(self.jobs) + 1:06d}"
-        job = ScriptedJob(call_id, prompt, self._service_time_s(prompt) + self._cold_start_s, time.monotonic())
+        job = ScriptedJob(call_id, prompt, self._service_time_s(prompt) + self._cold_start_s, time.monotonic(), body)
         self._cold_start_s = 0.0
         self.jobs[call_id] = job
         self._waiting.append(job)
@@ -228,7 +238,9 @@ class ContractServer:
         job.told_at = job.told_at or time.monotonic()
         message = {"role": "assistant", "content": answer_to(job.prompt)}
         choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-        return Reply(200, {"id": f"chatcmpl-{job.call_id}", "model": MODEL, "choices": choices})
+        return Reply(
+            200, {"id": f"chatcmpl-{job.call_id}", "object": "chat.completion", "model": MODEL, "choices": choices}
+        )
 
     def _pending(self, job: ScriptedJob) -> Reply:
         body: dict[str, Any] = {"status": "pending", "call_id": job.call_id}

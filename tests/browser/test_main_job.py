@@ -237,3 +237,12 @@ async def test_a_service_that_does_not_answer_is_named_before_anything_is_sent(
     await expect(page.locator(".nd-badge")).to_have_text(re.compile("not reached"))
     await page.close()
     await app.end()
+
+
+async def test_the_code_for_the_request_carries_the_prompt_of_the_page(page: Page) -> None:
+    await page.fill("#caption-prompt textarea", "Describe the bridge.")
+    await page.get_by_role("button", name="Use via API").first.click()
+    dialog = page.get_by_role("dialog", name="Use via API")
+    await expect(dialog).to_contain_text("Describe the bridge.")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()

@@ -62,7 +62,7 @@ class ScriptedService:
             return answer
         if request.method == "POST":
             self.submitted_at = self.time.now_s
-            return httpx.Response(200, json={"call_id": "fc-1", "status": "pending", "model": "any"})
+            return submitted()
         return self._status(float(request.url.params.get("wait", 0)))
 
     def _status(self, wait_s: float) -> httpx.Response:
@@ -77,6 +77,11 @@ class ScriptedService:
             body |= {"stage": stage, "elapsed": self.age_s}
             body |= {"partial": "A har"} if stage == "running" else {"position": 2}
         return httpx.Response(202, json=body, headers=self.pending_headers)
+
+
+def submitted() -> httpx.Response:
+    """Returns the answer to a submission."""
+    return httpx.Response(200, json={"call_id": "fc-1", "status": "pending", "model": "any"})
 
 
 def completed(text: str) -> httpx.Response:

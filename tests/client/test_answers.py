@@ -109,7 +109,7 @@ async def test_a_submission_says_only_what_it_means() -> None:
     service = ScriptedService()
     await service.client().submit(question("How many ships?"))
     assert body_of(service.requests[0]) == {
-        "model": "any",
+        "model": VQA.model,
         "messages": [{"role": "user", "content": "How many ships?"}],
     }
 

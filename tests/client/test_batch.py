@@ -19,7 +19,7 @@ from client.jobs import JobClient
 from client.journal import Journal
 from client.retry import RetryPolicy
 from tests.client.asking import question
-from tests.client.scripted_service import ScriptedService
+from tests.client.scripted_service import ScriptedService, submitted
 from tests.contract_server import ContractServer, answer_to
 from tests.fault_proxy import Fault, FaultProxy
 
@@ -259,3 +259,12 @@ async def test_a_failed_item_is_not_tried_again_by_the_next_process(tmp_path: Pa
 
 async def test_an_empty_batch_ends() -> None:
     assert await results_of(Batch(ScriptedService().client(), [])) == []
+
+
+async def test_a_service_that_is_too_busy_to_tell_about_a_job_is_asked_again_later() -> None:
+    service = ScriptedService(job_s=0)
+    batch = Batch(service.client(), numbered(1), max_concurrent=1)
+    busy = httpx.Response(429, json={"error": "slow down"}, headers={"Retry-After": "3"})
+    service.answers = [submitted(), busy]
+    (result,) = await results_of(batch)
+    assert result.text == "A harbor."

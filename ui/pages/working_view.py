@@ -17,6 +17,7 @@ from client.payload import Detail, offered_details
 from client.samples import Sample
 from ui.components.answer import Action, Remedies, render_empty
 from ui.components.scene import SceneValue, scene_panel
+from ui.components.snippets import build_snippets
 from ui.desk import JobDesk, Shown
 from ui.fragments import render
 from ui.record import MAX_PROMPT_CHARACTERS, read_record
@@ -91,7 +92,7 @@ def build_view(
         again=Action("Send again", "rotate-cw", f"{text.name}-again"),
         check=Action("Check the service", "refresh-cw", CHECK_SERVICES_ID),
         keep_waiting=Action("Keep waiting", "clock-3", f"{text.name}-keep-waiting"),
-        onward=tuple(onward),
+        onward=(*onward, Action("Use via API", "code-xml", f"{text.name}-api")),
     )
     desk = JobDesk(client, shelf, remedies=remedies, cancel_target=f"{text.name}-cancel", asks=asks)
     with gr.Row(elem_classes=["nd-columns"], equal_height=False):
@@ -123,6 +124,7 @@ def build_view(
                 temperature = gr.Slider(
                     0, 1.5, value=service.temperature, step=0.05, label="Temperature", info="0 is the most repeatable"
                 )
+            gr.HTML(render("more.html", target=f"{text.name}-api"), apply_default_css=False)
         with gr.Column(scale=7, min_width=320, elem_classes=["nd-right", "nd-panel"]):
             status = gr.HTML("", elem_id=f"{text.name}-status", apply_default_css=False)
             answer = gr.HTML(
@@ -132,6 +134,7 @@ def build_view(
                 elem_classes=["nd-result"],
                 apply_default_css=False,
             )
+    build_snippets(service, client.base_url, f"{text.name}-api", [scene, prompt, max_tokens, temperature])
     return WorkingView(
         service=service,
         text=text,
