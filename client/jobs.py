@@ -91,8 +91,14 @@ class JobClient:
         self._wire = Wire(base_url, self._http, credentials)
         self._request_timeout_s = request_timeout_s
 
-    async def submit(self, request: ChatRequest, *, idempotency_key: str | None = None) -> Job:
+    async def submit(
+        self, request: ChatRequest, *, idempotency_key: str | None = None, retry: RetryPolicy | None = None
+    ) -> Job:
         """Submits a job and returns its handle. Tried again only with the same idempotency key.
+
+        Args:
+            idempotency_key: 1 to 200 printable ASCII characters without spaces; one is made when None.
+            retry: how often to try; the client's own policy when None.
 
         Raises:
             InputError, AccessError, ProtocolError: it will not be taken as it is.
@@ -102,7 +108,7 @@ class JobClient:
         headers = {IDEMPOTENCY_KEY_HEADER: idempotency_key or uuid.uuid4().hex}
         body = encode_request(request)
         began = self.clock.now()
-        async for attempt in self.retry.attempts_until(began + self.timeout_s, self.clock):
+        async for attempt in (retry or self.retry).attempts_until(began + self.timeout_s, self.clock):
             with attempt:
                 submitted = read(Submitted, await self._post(SUBMIT_PATH, body, self._request_timeout_s, headers))
         return Job(self, submitted.call_id, began_at=began, submitted_at=self.clock.now())
@@ -211,13 +217,16 @@ class Job:
         self._deadline = began_at + client.timeout_s
         self._submitted_at = submitted_at
 
-    def events(self, *, timeout_s: float | None = None, live: bool = False) -> AsyncIterator[JobEvent]:
+    def events(
+        self, *, timeout_s: float | None = None, live: bool = False, retry: RetryPolicy | None = None
+    ) -> AsyncIterator[JobEvent]:
         """Yields what is heard of the job, at every poll and at every trouble, and ends with a final event.
 
         Args:
             timeout_s: how long to wait from now, in seconds; None for what the client allows from the submission.
                 Even with 0 the job is polled once.
             live: whether somebody watches. Events then come about every second, and more often while the text grows.
+            retry: how often to ask in vain, in a row; the client's own policy when None.
 
         Raises:
             WaitTimeout: the time ran out; the job is still there.
@@ -229,21 +238,21 @@ class Job:
             self.call_id,
             client.poll,
             habits=client.habits,
-            retry=client.retry,
+            retry=retry or client.retry,
             clock=client.clock,
             deadline=self._deadline if timeout_s is None else client.clock.now() + timeout_s,
             submitted_at=self._submitted_at,
             live=live,
         ).events()
 
-    async def result(self, timeout_s: float | None = None) -> Completion:
-        """Waits for the job's end and returns its answer. `timeout_s` is as in `events`.
+    async def result(self, timeout_s: float | None = None, *, retry: RetryPolicy | None = None) -> Completion:
+        """Waits for the job's end and returns its answer. The arguments are those of `events`.
 
         Raises:
             JobFailed, JobCancelled, JobExpired: it ended without one.
             WaitTimeout, ServiceUnreachable, ServiceBusy, AccessError, ProtocolError: as in `events`.
         """
-        async for event in self.events(timeout_s=timeout_s):
+        async for event in self.events(timeout_s=timeout_s, retry=retry):
             if event.is_final:
                 return completion_of(event)
         raise AssertionError("events() ended without a final event")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from client.clock import Clock
-from client.errors import GarbledAnswer, TryAgainError
+from client.errors import GarbledAnswer, NadirError, TryAgainError
 
-PASSING_ERRORS = (TryAgainError, GarbledAnswer)
+PASSING_ERRORS: tuple[type[NadirError], ...] = (TryAgainError, GarbledAnswer)
 """What a bad road or a busy service causes. The same call may succeed later."""
 
 
@@ -20,6 +20,8 @@ class RetryPolicy:
     attempts: int = 10
     first_pause_s: float = 0.25
     max_pause_s: float = 8.0
+    errors: tuple[type[NadirError], ...] = PASSING_ERRORS
+    """What is tried again."""
 
     def attempts_until(self, deadline: float, clock: Clock) -> AsyncRetrying:
         """Returns the attempts as tenacity has them. The last error is raised as it is.
@@ -39,6 +41,6 @@ class RetryPolicy:
             sleep=clock.sleep,
             wait=pause_s,
             stop=is_over,
-            retry=retry_if_exception_type(PASSING_ERRORS),
+            retry=retry_if_exception_type(self.errors),
             reraise=True,
         )

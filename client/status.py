@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import httpx
@@ -11,6 +12,8 @@ from backend.contract import CANCELLED_MESSAGE, STATUS_PATH, Completion, Pending
 from client.errors import InputError, ProtocolError
 from client.events import Cancelled, Done, Expired, Failed, JobEvent, PendingEvent, Queued, Running, Starting, Waiting
 from client.wire import Refused, Wire, read, retry_after_s
+
+CALL_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ async def poll(wire: Wire, call_id: str, *, wait_s: float, timeout_s: float) -> 
 
 
 async def cancel(wire: Wire, call_id: str, *, timeout_s: float) -> None:
-    """Cancels a job once. A job that has ended, or that the service does not know, is none to cancel.
+    """Cancels a job once. It is no error that the job has ended, well or badly, or is not known.
 
     Raises:
         ServiceUnreachable, ServiceBusy, GarbledAnswer: the same call may succeed later.
@@ -61,7 +64,7 @@ async def cancel(wire: Wire, call_id: str, *, timeout_s: float) -> None:
         if refused.status == httpx.codes.METHOD_NOT_ALLOWED:
             message = "This service cannot cancel jobs. The job goes on; its answer need not be fetched."
             raise ProtocolError(message, call_id=call_id) from refused
-        if refused.status != httpx.codes.NOT_FOUND or refused.body is None:
+        if refused.body is None:
             raise
 
 
@@ -71,7 +74,7 @@ def status_path(call_id: str) -> str:
     Raises:
         InputError: no call id looks like this.
     """
-    if not call_id or not all(letter.isascii() and (letter.isalnum() or letter in "-_.") for letter in call_id):
+    if not CALL_ID.fullmatch(call_id):
         raise InputError(f"{call_id!r} is not a call id.")
     return STATUS_PATH.format(call_id=call_id)
 

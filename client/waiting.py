@@ -19,6 +19,9 @@ from client.status import Answer
 Poll = Callable[[str, float], Awaitable[Answer]]
 """Polls the job with this call id once, and has the answer held for so many seconds."""
 
+FIRST_HOLD_S = 0.1
+"""How long the first poll is held where somebody watches: a job's stage is wanted at once, so is a quick job's end."""
+
 RUNNING_HOLD_S = 0.4
 """How long a poll is held while the text grows under somebody's eyes."""
 
@@ -106,18 +109,17 @@ class Wait:
         return self._last
 
     def _plan_next(self, answer: Answer, asked_at: float) -> None:
-        says_stage = not isinstance(answer.event, Waiting)
-        self.habits.note_pending(self._hold_s, self._heard_at - asked_at, says_stage)
-        self._next_at = max(self._next_poll_at(asked_at), self._heard_at + (answer.retry_after_s or 0.0))
+        took_s, says_stage = self._heard_at - asked_at, not isinstance(answer.event, Waiting)
+        self.habits.note_pending(self._hold_s, took_s, says_stage)
+        if self.habits.holds:
+            # Holding is how such a service sets the pace; its Retry-After is for those who do not ask for it.
+            was_held = took_s >= self._hold_s * HELD_SHARE
+            self._next_at = self._heard_at if was_held else asked_at + MIN_INTERVAL_S
+        else:
+            pause_s = self.habits.schedule.next_poll_s(self._age_s)
+            self._next_at = self._heard_at + max(pause_s, answer.retry_after_s or 0.0)
         self._pending_s = self._age_s
         self._hold_s = self._next_hold_s()
-
-    def _next_poll_at(self, asked_at: float) -> float:
-        """Returns when to poll next, by the clock: at once where the service holds polls."""
-        if not self.habits.holds:
-            return self._heard_at + self.habits.schedule.next_poll_s(self._age_s)
-        was_held = self._heard_at - asked_at >= self._hold_s * HELD_SHARE
-        return self._heard_at if was_held else asked_at + MIN_INTERVAL_S
 
     def _next_hold_s(self) -> float:
         """Returns how long the next poll is to be held, in seconds."""
@@ -126,7 +128,7 @@ class Wait:
         elif not self.live:
             wanted = MAX_WAIT_S
         elif isinstance(self._last, Waiting):
-            wanted = 0.0 if self._pending_s == 0.0 else MAX_INTERVAL_S
+            wanted = FIRST_HOLD_S if self._pending_s == 0.0 else MAX_INTERVAL_S
         else:
             wanted = RUNNING_HOLD_S if isinstance(self._last, Running) else QUIET_HOLD_S
         return max(0.0, min(wanted, self.deadline - self.clock.now()))

@@ -6,7 +6,6 @@ or a busy service; every other error is the service's last word.
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -25,15 +24,14 @@ from client.errors import (
     ServiceBusy,
     ServiceUnreachable,
 )
+from client.transport import AiohttpTransport
 
 CONNECT_TIMEOUT_S = 10.0
 WRITE_TIMEOUT_S = 60.0
 MAX_REDIRECTS = 20
 """Enough for a synchronous request that is redirected every 150 s, for the longest job."""
 
-MAX_CONNECTIONS = 512
-KEEPALIVE_S = 4.0
-"""Shorter than the 5 s after which common servers close an idle connection, so that none is used as it closes."""
+HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "nadir-client"}
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -52,11 +50,8 @@ class Credentials:
 
 
 def pooled_http() -> httpx.AsyncClient:
-    """Returns an HTTP client that keeps its connections, sized for a batch of held requests."""
-    limits = httpx.Limits(
-        max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_S
-    )
-    return httpx.AsyncClient(limits=limits, headers={"User-Agent": "nadir-client"})
+    """Returns an HTTP client that keeps its connections, wide enough for a batch of held requests."""
+    return httpx.AsyncClient(transport=AiohttpTransport())
 
 
 class Wire:
@@ -88,12 +83,13 @@ class Wire:
             Refused: a 404, 405 or 500 in JSON, whose meaning depends on what was asked.
             InputError, AccessError, ProtocolError: it will not.
         """
-        request = self._http.build_request(
+        timeout = {"connect": CONNECT_TIMEOUT_S, "write": WRITE_TIMEOUT_S, "read": timeout_s, "pool": None}
+        request = httpx.Request(
             method,
             f"{self._base_url}{path}",
             content=body,
-            headers={"Content-Type": "application/json", **self._secret_headers, **(headers or {})},
-            timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S, pool=None),
+            headers={**HEADERS, **self._secret_headers, **(headers or {})},
+            extensions={"timeout": timeout},
         )
         response = await self._follow(request)
         if not response.is_success:
@@ -210,6 +206,6 @@ def _not_ours(host: str, status: int) -> str:
 
 
 def _no_connection(host: str, error: httpx.ConnectError) -> NadirError:
-    if isinstance(error.__context__, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return ProtocolError(f"{host} has no certificate that can be trusted. Check the service's address.")
     return ServiceUnreachable(f"Nothing answers at {host}. Check that the service is up, or try again in a moment.")

@@ -1,0 +1,93 @@
+"""How many jobs of a batch are under way at once: as many as the service can use, found out from how it fares."""
+
+from __future__ import annotations
+
+import asyncio
+from statistics import median, quantiles
+
+from client.clock import Clock
+
+START = 16
+MOST = 64
+
+QUICK = 1.5
+"""Jobs that take up to this many times the shortest time do not wait for each other: there is room for more."""
+
+SLOW = 2.5
+"""Jobs that take more than this many times the shortest time queue up at the service for nothing."""
+
+SHRINK_SLOW = 0.85
+SHRINK_BUSY = 0.7
+DRIFT = 1.02
+"""The shortest time is taken to grow by this factor per round, so that a service may become slower for good."""
+
+
+class Throttle:
+    """Additive increase, multiplicative decrease, driven by refusals and by the time that jobs take.
+
+    A service that runs `n` jobs at once makes jobs wait for each other as soon as more are under way; twice `n` keeps
+    it busy all the time, so the limit settles where jobs take about twice the shortest time.
+    """
+
+    def __init__(self, clock: Clock, *, most: int = MOST, start: int = START) -> None:
+        self._clock = clock
+        self._most = most
+        self._limit = float(min(start, most))
+        self._under_way = 0
+        self._busy_until = 0.0
+        self._took_s: list[float] = []
+        self._shortest_s = float("inf")
+        self._grows_fast = True
+        self._changed = asyncio.Event()
+
+    @property
+    def limit(self) -> int:
+        """Jobs that may be under way now."""
+        return int(self._limit)
+
+    @property
+    def under_way(self) -> int:
+        """Jobs that are under way now."""
+        return self._under_way
+
+    async def take(self) -> None:
+        """Returns when another job may start, and counts it. For one caller at a time."""
+        while self._under_way >= self.limit:
+            self._changed.clear()
+            await self._changed.wait()
+        self._under_way += 1
+        await self.rest()
+
+    def give_back(self) -> None:
+        """Counts a job as over."""
+        self._under_way -= 1
+        self._changed.set()
+
+    def note_time(self, took_s: float) -> None:
+        """Takes note of how long a job took from its submission to its answer."""
+        self._took_s.append(took_s)
+        if len(self._took_s) >= max(4, self.limit // 2):
+            self._judge()
+
+    def refused(self, retry_after_s: float | None) -> None:
+        """Takes note that the service had no room for a job. Several refusals at once count as one."""
+        if self._clock.now() >= self._busy_until:
+            self._limit = max(1.0, min(self._limit, self._under_way) * SHRINK_BUSY)
+            self._grows_fast = False
+        self._busy_until = max(self._busy_until, self._clock.now() + (retry_after_s or 1.0))
+
+    async def rest(self) -> None:
+        """Returns when the service's last refusal is no longer in force."""
+        while (left_s := self._busy_until - self._clock.now()) > 0:
+            await self._clock.sleep(left_s)
+
+    def _judge(self) -> None:
+        took_s, self._took_s = self._took_s, []
+        self._shortest_s = min(self._shortest_s * DRIFT, quantiles(took_s, n=4)[0])
+        ratio = median(took_s) / self._shortest_s if self._shortest_s > 0 else 1.0
+        if ratio > SLOW:
+            self._limit = max(1.0, self._limit * SHRINK_SLOW)
+        elif ratio < QUICK:
+            self._limit = min(self._most, self._limit * 2 if self._grows_fast else self._limit + 1)
+        self._grows_fast = self._grows_fast and ratio < QUICK
+        self._changed.set()
