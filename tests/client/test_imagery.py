@@ -35,5 +35,5 @@ async def test_a_picture_of_a_window_has_the_size_of_the_model(reader: SceneRead
 
 async def test_a_text_called_tif_is_refused_with_a_sentence(reader: SceneReader, tmp_path: Path) -> None:
     (tmp_path / "scene.tif").write_text("not a raster")
-    with pytest.raises(SceneError, match="is no image that can be read"):
+    with pytest.raises(SceneError, match="is text, not a picture"):
         await reader.open(tmp_path / "scene.tif")
