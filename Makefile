@@ -9,6 +9,7 @@ run: $(VENV)/run.stamp
 	@exec $(BIN)/python app.py
 
 test: $(VENV)/dev.stamp lint
+	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/dev.stamp

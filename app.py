@@ -31,8 +31,7 @@ GRACEFUL_SHUTDOWN_S = 1
 def build_app(settings: Settings, own_address: str) -> FastAPI:
     """Returns the app: the page at `/`, and the services that it serves itself below `/captioning` and `/vqa`.
 
-    Args:
-        own_address: where the app can be reached from this machine, without a path.
+    `own_address` is where it can be reached from this machine, without a path.
     """
     embedded = EmbeddedServices(settings, [s for s in SERVICES.values() if s.key not in settings.service_urls])
     own_urls = {service.key: f"{own_address}/{service.key}" for service in embedded.services}
@@ -45,9 +44,8 @@ def build_app(settings: Settings, own_address: str) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await embedded.start()
         await reader.start()
-        for service in SERVICES.values():
-            answers = embedded.engine_names.get(service.key) or settings.service_urls[service.key]
-            print(f"{service.title}: {answers}")
+        for key, answers in (embedded.engine_names | settings.service_urls).items():
+            print(f"{SERVICES[key].title} is answered by: {answers}")
         print(f"Nadir is at {own_address}", flush=True)
         yield
         for client in clients.values():

@@ -63,7 +63,9 @@ def inspect_image(data: bytes) -> EmbeddedImage:
     try:
         with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
             width, height, kind = image.width, image.height, image.format or ""
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise NotAnImage(f"it has more than {MAX_PIXELS // 1_000_000} megapixels") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         raise NotAnImage("its bytes are not a PNG, JPEG, WebP, GIF or BMP image") from None
     if width * height > MAX_PIXELS:
         raise NotAnImage(f"it has {width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} megapixels")

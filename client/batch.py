@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -84,6 +85,8 @@ class Batch:
         self._feeder: asyncio.Task[None] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._traces: dict[str, Trace] = {}
+        self._name = uuid.uuid4().hex
+        self._numbers = itertools.count(1)
         self._called_off: set[str] = set()
         self._ended: asyncio.Queue[ItemResult | Exception] = asyncio.Queue()
 
@@ -217,7 +220,7 @@ class Batch:
             return await self._client.job(trace.call_id).result(retry=PATIENCE)
         request = item.request if isinstance(item.request, ChatRequest) else await item.request()
         if trace.key is None:
-            trace.key = uuid.uuid4().hex
+            trace.key = f"{self._name}-{next(self._numbers)}"
             self._note(Entry(item=item.id, key=trace.key))
         job = await self._client.submit(request, idempotency_key=trace.key, retry=PATIENCE)
         del request

@@ -14,6 +14,9 @@ NadirError
 │   ├── JobCancelled
 │   └── JobExpired
 └── WaitTimeout            the time ran out; the job is still there and can be picked up by its call id
+
+InputError and JobGone are ValueErrors and WaitTimeout is a TimeoutError too, so that code which catches those, as the
+service's first clients did, catches these.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ class NadirError(Exception):
         """The job that it concerns, where there is one."""
 
 
-class InputError(NadirError):
+class InputError(NadirError, ValueError):
     """The request was refused. Change the image, the prompt or the settings."""
 
 
@@ -69,7 +72,7 @@ class JobFailed(NadirError):
     """The job ended without an answer."""
 
 
-class JobGone(NadirError):
+class JobGone(NadirError, ValueError):
     """The service no longer knows the job."""
 
 
@@ -81,5 +84,5 @@ class JobExpired(JobGone):
     """The job's result was removed, or the call id was never known."""
 
 
-class WaitTimeout(NadirError):
+class WaitTimeout(NadirError, TimeoutError):
     """The time for waiting ran out. The job is still there."""

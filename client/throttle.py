@@ -10,11 +10,14 @@ from client.clock import Clock
 START = 16
 MOST = 64
 
-QUICK = 1.5
+QUICK = 1.4
 """Jobs that take up to this many times the shortest time do not wait for each other: there is room for more."""
 
 SLOW = 2.5
 """Jobs that take more than this many times the shortest time queue up at the service for nothing."""
+
+NOISE_S = 0.25
+"""Differences below this, the resolution of timed polls, say nothing of the service."""
 
 SHRINK_SLOW = 0.85
 SHRINK_BUSY = 0.7
@@ -66,7 +69,7 @@ class Throttle:
     def note_time(self, took_s: float) -> None:
         """Takes note of how long a job took from its submission to its answer."""
         self._took_s.append(took_s)
-        if len(self._took_s) >= max(4, self.limit // 2):
+        if len(self._took_s) >= max(4, self.limit):
             self._judge()
 
     def refused(self, retry_after_s: float | None) -> None:
@@ -84,10 +87,11 @@ class Throttle:
     def _judge(self) -> None:
         took_s, self._took_s = self._took_s, []
         self._shortest_s = min(self._shortest_s * DRIFT, quantiles(took_s, n=4)[0])
-        ratio = median(took_s) / self._shortest_s if self._shortest_s > 0 else 1.0
-        if ratio > SLOW:
-            self._limit = max(1.0, self._limit * SHRINK_SLOW)
-        elif ratio < QUICK:
+        usual_s = median(took_s)
+        has_room = usual_s < max(QUICK * self._shortest_s, self._shortest_s + NOISE_S / 5)
+        if has_room:
             self._limit = min(self._most, self._limit * 2 if self._grows_fast else self._limit + 1)
-        self._grows_fast = self._grows_fast and ratio < QUICK
+        elif usual_s > max(SLOW * self._shortest_s, self._shortest_s + NOISE_S):
+            self._limit = max(1.0, self._limit * SHRINK_SLOW)
+        self._grows_fast = self._grows_fast and has_room
         self._changed.set()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
@@ -33,8 +34,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """
         limits = request.extensions.get("timeout", {})
         headers = [(k.decode(), v.decode()) for k, v in request.headers.raw if k.lower() not in WRITTEN_BY_AIOHTTP]
+        session = self._session or self._open(request.url)
         with _as_httpx_errors(request):
-            async with self._open(request.url.scheme).request(
+            async with session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
                 data=request.content or None,
@@ -50,19 +52,20 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._session:
             await self._session.close()
 
-    def _open(self, scheme: str) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=MAX_CONNECTIONS,
-                    keepalive_timeout=KEEPALIVE_S,
-                    # httpx's own certificates, which are there on a bare system too, but take 50 ms to load.
-                    ssl=httpx.create_ssl_context() if scheme == "https" else True,
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=True,
-            )
+    def _open(self, url: httpx.URL) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=MAX_CONNECTIONS,
+            keepalive_timeout=KEEPALIVE_S,
+            # httpx's own certificates, which are there on a bare system too, but take 50 ms to load.
+            ssl=httpx.create_ssl_context() if url.scheme == "https" else True,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            # Looked up once: aiohttp itself would read the environment in a thread at every request.
+            proxy=None if proxy_bypass(url.host) else getproxies().get(url.scheme),
+        )
         return self._session
 
 

@@ -47,7 +47,8 @@ def answer_question(text: str, measured: Measurements) -> str:
         return words_for.describe(measured)
     if question.options:
         return _choose_option(question, measured)
-    return next((answer(question, measured) for applies, answer in _ANSWERS if applies(question)), NEEDS_MODEL)
+    answer = next((answer for applies, answer in _ANSWERS if applies(question)), _refer_to_model)
+    return answer(question, measured)
 
 
 def _describe(question: Question, measured: Measurements) -> str:
@@ -97,14 +98,9 @@ def _about(*topics: Topic) -> Callable[[Question], bool]:
 
 def _needs_model(question: Question) -> bool:
     """Whether something in it is not understood, or things of one class are to be counted, or named more closely."""
-    named = (
-        question.names_kind and not question.is_polar and question.has("what", "which") and not _asks_share(question)
-    )
-    return (
-        bool(question.unknown)
-        or (question.asks_count and bool(question.covers))
-        or (named and len(question.covers) < 2)
-    )
+    named = question.names_kind and not question.is_polar and question.has("what", "which")
+    counted = question.asks_count and bool(question.covers) and Topic.OBJECTS not in question.topics
+    return bool(question.unknown) or counted or (named and not _asks_share(question) and len(question.covers) < 2)
 
 
 def _asks_share(question: Question) -> bool:

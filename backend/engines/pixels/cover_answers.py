@@ -12,7 +12,7 @@ from backend.engines.pixels.vocabulary import Topic
 UNTOLD = "That cannot be told."
 
 LEAST_PRESENT = {cover: 0.03 if cover is Cover.WHITE else 0.01 for cover in Cover}
-"""Least share at which a class is said to be there at all. Bright roofs and bare trunks make a little white anywhere."""
+"""Least share at which a class is said to be there at all. Bright roofs and bare trunks make some white."""
 
 PARTLY = 0.2
 """Least share at which a scene is said to be partly one thing."""

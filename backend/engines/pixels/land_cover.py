@@ -19,16 +19,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.color import rgb2lab
 
+from backend.engines.pixels.patches import Mask, Patches, thick
 from backend.engines.pixels.picture import Picture
 
-Mask = NDArray[np.bool_]
 Plane = NDArray[np.float32]
 
 
@@ -123,8 +122,8 @@ def classify(picture: Picture) -> CoverMap:
         blue &= cues.lightness < FALSE_COLOUR_WATER_LIGHTNESS
     for cover, mask in _decide(cues, blue).items():
         codes[mask & picture.valid] = CODES[cover]
-    blue_share = np.count_nonzero(blue & (codes == CODES[Cover.WATER])) / np.count_nonzero(picture.valid)
-    return CoverMap(codes, greyscale=False, false_colour=false_colour, blue_share=blue_share)
+    blue &= codes == CODES[Cover.WATER]
+    return CoverMap(codes, False, false_colour, blue_share=float(blue.sum() / picture.valid.sum()))
 
 
 def _decide(cues: Cues, blue: Mask) -> dict[Cover, Mask]:
@@ -180,14 +179,20 @@ def _roughness(plane: Plane, window: int) -> Plane:
 
 def _is_vegetation(cues: Cues) -> Mask:
     """Green and olive. Dark forest has little chroma left, but stays on the green side."""
-    green = (cues.hue > 93) & (cues.hue < 190) & (cues.chroma >= 7) & ((cues.lightness < 85) | (cues.chroma > 25))
+    green = (cues.hue > _olive_hue(cues)) & (cues.hue < 190) & (cues.chroma >= 7)
+    green &= (cues.lightness < 85) | (cues.chroma > 25)
     dark_forest = (cues.lightness < 24) & (cues.a < -1.5) & (cues.b > -8) & (cues.chroma < 12)
     return green | dark_forest
 
 
+def _olive_hue(cues: Cues) -> Plane:
+    """Returns the hue angle between soil and plants: dark olive is plants, while light sand and straw are yellower."""
+    return np.asarray(93 + np.clip((cues.lightness - 50) / 3, 0, 8), dtype=np.float32)
+
+
 def _is_earthy(cues: Cues) -> Mask:
     """Red, brown, tan, pink and cream: soil, sand, rock, dry mud."""
-    warm = (cues.hue <= 93) | (cues.hue > 330)
+    warm = (cues.hue <= _olive_hue(cues)) | (cues.hue > 330)
     cream = (cues.hue < 120) & (cues.lightness >= 85)
     return (warm | cream) & (cues.chroma >= 8)
 
@@ -197,7 +202,7 @@ def _is_blue_water(cues: Cues) -> Mask:
     turquoise = (cues.hue > 190) & (cues.hue < 245) & (cues.lightness < 85)
     turquoise &= (cues.chroma >= 10) & ((cues.roughness < 1.5) | (cues.chroma > 15))
     deep_blue = (cues.hue >= 245) & (cues.hue < 320) & (cues.chroma >= 26) & (cues.lightness < 75)
-    return _thick_patches(turquoise | deep_blue, 0.004)
+    return thick(turquoise | deep_blue, 0.004)
 
 
 def _is_smooth_water(cues: Cues) -> Mask:
@@ -206,7 +211,7 @@ def _is_smooth_water(cues: Cues) -> Mask:
     pale &= (cues.lightness > 40) & (cues.lightness < 80)
     dull = (cues.hue > 75) & (cues.hue < 175) & (cues.chroma < 14) | (cues.lightness < 5)
     dull &= (cues.lightness < 40) & (cues.roughness < 0.03 * (cues.lightness + 8))
-    return _thick_patches(pale, 0.008) | _thick_patches(dull, 0.025)
+    return thick(pale, 0.008) | thick(dull, 0.025)
 
 
 def _is_dark(cues: Cues) -> Mask:
@@ -223,49 +228,25 @@ def _is_built_up(cues: Cues) -> Mask:
     few_shadows = ndimage.uniform_filter(shadow.astype(np.float32), 25) < 0.12
     rough = (cues.clutter > 6) & (cues.colour_clutter > 0.9)
     core = rough & mostly_grey & few_shadows & (cues.local_chroma < 13) & (cues.local_lightness > 42)
-    built_up = _thick_patches(core, 0.01)
+    built_up = thick(core, 0.01)
     # What lies within a town belongs to it: courtyards, bright roofs, squares.
     return np.asarray(built_up | (ndimage.uniform_filter(built_up.astype(np.float32), 17) > 0.5))
-
-
-def _thick_patches(mask: Mask, thickness: float) -> Mask:
-    """Returns the connected patches of the mask that hold a circle of this radius, as a share of the longer side."""
-    patches, count = ndimage.label(mask)
-    if not count:
-        return mask
-    radii = ndimage.maximum(ndimage.distance_transform_edt(mask), patches, np.arange(count + 1))
-    keep = np.asarray(radii) >= thickness * max(mask.shape)
-    keep[0] = False
-    return np.asarray(keep[patches])
 
 
 def _split_dark(dark: Mask, water: Mask, green: Mask) -> tuple[Mask, Mask]:
     """Shares out what is dark between water and shadow, patch by patch; returns both masks.
 
-    A patch is water when most of it is known to be, or when it is thick and little vegetation lies along its shore.
+    A patch is water when most of it is known to be, or when it is thick and little vegetation lies along its shore: the
+    thicker, the more.
     """
-    patches, count = ndimage.label(dark | water)
-    if not count:
-        return water, dark
-    numbers = np.arange(count + 1)
-    depth = ndimage.distance_transform_edt(patches > 0)
-    thickness = np.asarray(ndimage.maximum(depth, patches, numbers)) / max(dark.shape)
-    known = _mean_of(water, patches, count)
-    shore = np.where(depth <= 1.5, patches, 0)
+    patches = Patches(dark | water)
     greenness = ndimage.uniform_filter(green.astype(np.float32), 9)
-    beside_green = _mean_of(greenness, shore, count)
-    open_water = (thickness > 0.042) & (beside_green < 0.3) | (thickness > 0.02) & (beside_green < 0.12)
-    is_water = (known > 0.5) | open_water
-    is_water[0] = False
-    water = water | (dark & is_water[patches])
+    beside_green = patches.mean(greenness, where=patches.depth <= 1.5)
+    sea = patches.radii > 0.1
+    lake = (patches.radii > 0.042) & (beside_green < 0.3)
+    pond = (patches.radii > 0.02) & (beside_green < 0.12)
+    water = water | (dark & patches.select((patches.mean(water) > 0.5) | sea | lake | pond))
     return water, dark & ~water
-
-
-def _mean_of(values: NDArray[Any], patches: NDArray[np.int32], count: int) -> NDArray[np.float64]:
-    """Returns the mean of the values over each patch, 0 to `count`; 0 for a patch without pixels."""
-    numbers = patches.ravel()
-    sums = np.bincount(numbers, weights=values.ravel(), minlength=count + 1)
-    return np.asarray(sums / np.maximum(np.bincount(numbers, minlength=count + 1), 1))
 
 
 def _ribbons(mask: Mask) -> Mask:
@@ -273,31 +254,19 @@ def _ribbons(mask: Mask) -> Mask:
 
     In a ribbon the deepest point lies twice as deep as the mean one; in a disc three times; in ragged shapes more.
     """
-    patches, count = ndimage.label(mask)
-    if not count:
-        return mask
-    numbers = np.arange(count + 1)
-    depth = ndimage.distance_transform_edt(mask)
-    deepest = np.maximum(np.asarray(ndimage.maximum(depth, patches, numbers)), 1e-6)
-    mean = np.maximum(_mean_of(depth, patches, count), 1e-6)
-    area = np.bincount(patches.ravel(), minlength=count + 1)
-    thin = deepest < 0.06 * max(mask.shape)
-    is_ribbon = (deepest / mean < 2.85) & (area / deepest**2 > 30) & (area > 0.004 * mask.size) & thin
-    is_ribbon[0] = False
-    return np.asarray(is_ribbon[patches])
+    patches = Patches(mask)
+    deepest = np.maximum(patches.radii * max(mask.shape), 1e-6)
+    even = deepest < 2.85 * patches.mean(patches.depth)
+    long = patches.areas > 30 * deepest**2
+    return patches.select(even & long & (patches.areas > 0.004 * mask.size) & (patches.radii < 0.06))
 
 
 def _with_thin_cloud(white: Mask, cues: Cues) -> Mask:
     """Adds the neutral grey that hangs together with wide white patches: cloud thins out, roofs and salt do not."""
     grey = (cues.lightness > 48) & (cues.chroma < 7)
-    patches, count = ndimage.label(white | grey)
-    if not count:
-        return white
-    numbers = np.arange(count + 1)
-    radius = np.asarray(ndimage.maximum(ndimage.distance_transform_edt(white), patches, numbers))
-    is_cloud = radius > 0.04 * max(white.shape)
-    is_cloud[0] = False
-    cloud = is_cloud[patches]
+    banks = Patches(white | grey)
+    wide = banks.mean(thick(white, 0.04)) > 0
+    cloud = banks.select(wide)
     if cloud.mean() > CLOUDY_SHARE:
         return white | grey
     return np.asarray(white | (grey & cloud))

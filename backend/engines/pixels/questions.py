@@ -60,11 +60,6 @@ class Question:
         return [word.text for word in self.words if not word.is_known]
 
     @property
-    def is_understood(self) -> bool:
-        """Whether every word is known, and something measurable is among them."""
-        return not self.unknown and bool(self.topics)
-
-    @property
     def names_kind(self) -> bool:
         """Whether it asks for one kind of a class, such as a river: pixels tell the class only."""
         return any(word.is_kind for word in self.words)
@@ -77,11 +72,20 @@ class Question:
         """Tells whether one of the words occurs in it."""
         return any(word.text in words for word in self.words)
 
+    @cached_property
+    def opening(self) -> list[str]:
+        """Its first words, less those that only lead on from an earlier question: "and", "so"."""
+        words = [word.text for word in self.words]
+        start = next(
+            (i for i, word in enumerate(words) if word not in ("and", "so", "then", "also", "but", "please")), 0
+        )
+        return words[start : start + 2]
+
     @property
     def is_polar(self) -> bool:
         """Whether yes or no is asked for."""
         polar = ("is", "are", "was", "were", "do", "does", "did", "has", "have", "can", "could", "any")
-        return bool(self.words) and self.words[0].text in polar
+        return bool(self.opening) and self.opening[0] in polar
 
     @property
     def is_negated(self) -> bool:
@@ -137,9 +141,8 @@ class Question:
     @property
     def asks_identity(self) -> bool:
         """Whether it asks what the whole scene is, as in "is this a desert": a little of it is not enough then."""
-        opening = [word.text for word in self.words[:2]]
         within = ("there", "any", "some", "contain", "containing", "include", "visible", "present", "see", "seen", "in")
-        whole = opening in (["is", "it"], ["is", "this"], ["is", "that"], ["is", "the"])
+        whole = self.opening in (["is", "it"], ["is", "this"], ["is", "that"], ["is", "the"])
         return whole and not self.has(*within) and not self.asks_absence
 
     @cached_property

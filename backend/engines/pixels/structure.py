@@ -10,6 +10,8 @@ from scipy import ndimage
 from skimage.feature import canny
 from skimage.transform import probabilistic_hough_line
 
+from backend.engines.pixels.patches import Mask
+
 LINE_SHARE = 0.08
 """Least length of a straight edge, as a share of the picture's longer side."""
 
@@ -25,10 +27,9 @@ OBJECT_MIN_FILL = 0.4
 
 OBJECT_MAX_ASPECT = 6.0
 
-MAX_EDGE_SHARE = 0.35
+MAX_EDGE_SHARE = 0.28
 """Where more of the picture than this is edge, lines would be found by chance: none are looked for."""
 
-Mask = NDArray[np.bool_]
 Box = tuple[slice, slice]
 
 

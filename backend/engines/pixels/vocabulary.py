@@ -7,7 +7,6 @@ is not known may be what the question is about ("Is the river navigable?"), so i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
@@ -99,19 +98,20 @@ COLOUR_NAMES = frozenset(
 )
 
 PLAIN_WORDS = """
-a an the this that these those it its here there i we you me us my our your and or of in on at to for from by with as
-than then if so is are am was were be been being do does did done can could would will shall should may might must has
-have had what whats which how much many lot any some all no not none nor without free lack lacking absent empty see seen
-seeing show shown visible view find found detect detected detectable identify contain containing include including
-included present presence exist cover covered covering coverage area land ground surface terrain region part portion
-place image picture photo photograph scene satellite aerial remote sensing remotely sensed frame tile whole entire total
-overall general generally mostly mainly predominantly primarily largely most main primary dominant dominate dominated
-dominating major majority largest biggest greatest principal common prevailing more less fewer larger bigger greater
-smaller least smallest amount quantity extent compare compared comparison relative percent percentage share fraction
-proportion ratio over under above below about approximately roughly half third quarter number count tell say give please
-answer question option choose following either rather yes true false one word type kind class category feature quite
-very big large small patch body bodies only just also called estimate exactly object high low detail detailed brief
-briefly short shortly sentence caption content write generate provide concise concisely comprehensive
+a an the but this that these those it its here there i we you me us my our your and or of in on at to for from by with
+as than then if so is are am was were be been being do does did done can could would will shall should may might must
+has have had what whats which how much many lot any some all no not none nor without free lack lacking absent empty
+see seen seeing show shown visible view find found detect detected detectable identify contain containing include
+including included present presence exist cover covered covering coverage area land ground surface terrain region part
+portion place image picture photo photograph scene satellite aerial remote sensing remotely sensed frame tile whole
+entire total overall general generally mostly mainly predominantly primarily largely most main primary dominant
+dominate dominated dominating major majority largest biggest greatest principal common prevailing more less fewer
+larger bigger greater smaller least smallest amount quantity extent compare compared comparison relative percent
+percentage share fraction proportion ratio over under above below about approximately roughly half third quarter
+number count tell say give please answer question option choose following either rather yes true false one word type
+kind class category feature quite very big large small patch body bodies only just also called estimate exactly object
+high low detail detailed brief briefly short shortly sentence caption content write generate provide concise concisely
+comprehensive
 """
 """Words without a topic. "Where", "why" and the like ask for what is not measured, and are left out on purpose."""
 
@@ -144,11 +144,6 @@ def _topics_by_word() -> dict[str, Word]:
 _WORDS = _topics_by_word()
 
 
-def _long_enough(words: Iterable[str]) -> list[str]:
-    """Returns the words that a misspelling may be matched with: in a short one, a letter makes another word."""
-    return [word for word in words if len(word) >= 5]
-
-
 def read_words(text: str) -> tuple[Word, ...]:
     """Returns the words of an English text with their topics; case, plurals and slight misspellings do not matter."""
     text = text.lower()
@@ -163,8 +158,17 @@ def _read_word(word: str) -> Word:
     for form in _singulars(word):
         if form in _WORDS:
             return _WORDS[form]
-    close = get_close_matches(word, _long_enough(_WORDS), n=1, cutoff=0.82) if len(word) >= 5 else []
-    return _WORDS[close[0]] if close else Word(word, is_known=False)
+    return _misspelled(word) or Word(word, is_known=False)
+
+
+def _misspelled(word: str) -> Word | None:
+    """Returns the word that was meant. In short words, and in first letters, a change makes another word: "driver" is
+    no "river", and "train" no "terrain"."""
+    if len(word) < 5:
+        return None
+    alike = [known for known in _WORDS if known[0] == word[0] and len(known) >= 5]
+    close = get_close_matches(word, alike, n=1, cutoff=0.82 if len(word) > 5 else 0.85)
+    return _WORDS[close[0]] if close else None
 
 
 def _singulars(word: str) -> tuple[str, ...]:
