@@ -19,6 +19,8 @@ from client.tasks import Drawing, Encoding
 
 PREVIEW_QUALITY = 80
 THUMBNAIL_QUALITY = 55
+MAX_PICTURE_BYTES = 20_000_000
+"""Most bytes of a picture; in base64 it still fits the 30 MiB that a service takes by default."""
 HASHED_WHOLE_BYTES = 64 * 1024 * 1024
 """Files up to this size are hashed whole, longer ones in pieces spread over them."""
 _PIECES = 64
@@ -69,7 +71,8 @@ def draw(scene: Scene, window: Window, width: int, height: int, encoding: Encodi
         values, valid = source.read(bands, window, width, height)
     if encoding is not Encoding.PICTURE:
         return _preview(values, valid, stretch, encoding)
-    most = _original_bytes(scene, window) if width * height >= window.width * window.height * 0.9 else None
+    same_pixels = width * height >= 0.9 * window.width * window.height
+    most = min(MAX_PICTURE_BYTES, _original_bytes(scene, window) if same_pixels else MAX_PICTURE_BYTES)
     data, mime, lossless = encode(apply(stretch.limits, values, valid), most_bytes=most)
     return Drawing(data, mime, width, height, lossless)
 
@@ -109,8 +112,9 @@ def _render(scene: Scene, source: Source) -> tuple[Scene, Drawing]:
     values, valid = source.read(bands, scene.whole, *fit(scene.width, scene.height, PREVIEW_SIDE))
     wanted = scene.rendering.stretch or Stretch()
     if wanted.kind is Stretching.AUTOMATIC:
-        is_rgb = {"red", "green", "blue"} <= {scene.bands[band - 1].colour for band in bands}
-        wanted = automatic(values, valid, is_picture=source.is_picture, is_rgb=is_rgb)
+        colours = {scene.bands[band - 1].colour for band in bands}
+        is_picture = source.is_picture or "palette" in colours
+        wanted = automatic(values, valid, is_picture=is_picture, is_rgb=colours == {"red", "green", "blue"})
     stretch = settle(wanted, values, valid, source.value_range(bands[0]))
     share = 1.0 - float(valid.mean())
     decided = _decisions(scene, bands, reason, stretch, share)

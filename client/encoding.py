@@ -28,12 +28,14 @@ def encode(picture: NDArray[np.uint8], *, most_bytes: int | None = None) -> tupl
     image = Image.fromarray(picture)
     if bool((picture[..., :1] == picture[..., 1:]).all()):
         image = image.getchannel(0)
-    budget = min(LOSSLESS_BITS_PER_PIXEL / 8 * image.width * image.height, most_bytes or float("inf"))
-    if _png_estimate(image) <= budget:
-        png = _save(image, "PNG")
-        if len(png) <= budget:
-            return png, "image/png", True
-    return _jpeg(image, most_bytes), "image/jpeg", False
+    budget = LOSSLESS_BITS_PER_PIXEL / 8 * image.width * image.height
+    png = _save(image, "PNG") if _png_estimate(image) <= budget else None
+    if png is not None and len(png) <= min(budget, most_bytes or budget):
+        return png, "image/png", True
+    jpeg = _jpeg(image, most_bytes)
+    if png is not None and len(png) <= len(jpeg):
+        return png, "image/png", True
+    return jpeg, "image/jpeg", False
 
 
 def encode_preview(picture: NDArray[np.uint8], valid: NDArray[np.bool_], *, quality: int) -> bytes:

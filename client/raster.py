@@ -24,7 +24,6 @@ from client.stretch import Mask, Values
 GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
-    "GDAL_GEOREF_SOURCES": "INTERNAL",
     "GDAL_CACHEMAX": 96,
     "GDAL_NUM_THREADS": "2",
     "GDAL_MAX_DATASET_POOL_SIZE": 2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -51,6 +51,11 @@ class Rendering:
     """Counted from 1; None has them chosen by rule. Three times the same band is grey."""
     stretch: Stretch | None = None
     """None has it chosen by rule."""
+
+    @property
+    def choice(self) -> Rendering:
+        """The same choice for another scene, on which its limits are to be measured anew."""
+        return replace(self, stretch=self.stretch and replace(self.stretch, limits=None))
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,11 @@ class Scene:
         return Window(0, 0, self.width, self.height)
 
     @property
+    def shape(self) -> str:
+        """What scenes have in common for which the same rendering makes sense: bands, their names and data type."""
+        return f"{self.dtype}: {', '.join(f'{band.name} ({band.colour})' for band in self.bands)}"
+
+    @property
     def footprint_wgs84(self) -> tuple[LonLat, ...] | None:
         """The corners of the scene: top left, top right, bottom right, bottom left."""
         return self.footprint(self.whole)
@@ -169,10 +179,8 @@ def fit(width: int, height: int, side: int) -> tuple[int, int]:
 def display_name(name: str) -> str:
     """Returns the last part of a file name, without control and direction characters, at most 80 characters long."""
     last = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    visible = "".join(
-        c for c in last if unicodedata.category(c)[0] != "C" and unicodedata.category(c) not in ("Zl", "Zp")
-    )
-    visible = visible.strip() or "unnamed"
+    visible = "".join(c for c in last if _is_visible(c)).strip()
+    visible = visible if visible.strip(".") else "unnamed"
     if len(visible) <= MAX_NAME_LENGTH:
         return visible
     keep = (MAX_NAME_LENGTH - 1) // 2
