@@ -62,15 +62,15 @@ def main() -> None:
     """Serves the app until it is told to stop."""
     try:
         settings = Settings()
-        listener = socket.create_server((settings.host, settings.port))
+        # Adopted anew, the socket knows that it speaks TCP, and only then does asyncio send small answers at once.
+        listener = socket.socket(fileno=socket.create_server((settings.host, settings.port)).detach())
     except ValidationError as error:
         sys.exit("\n".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
     except OSError as error:
         sys.exit(
             f"Port {settings.port} of {settings.host} cannot be opened ({error.strerror}). Set PORT to another one."
         )
-    port = listener.getsockname()[1]
-    app = build_app(settings, f"http://127.0.0.1:{port}")
+    app = build_app(settings, f"http://127.0.0.1:{listener.getsockname()[1]}")
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S)
     uvicorn.Server(config).run(sockets=[listener])
 

@@ -31,7 +31,7 @@ def answer(page: Page, view: str = "caption"):
 
 
 async def test_an_uploaded_scene_is_described_and_every_stage_is_shown(page: Page, model: OpenAIStub) -> None:
-    model.mode, model.loading_answers = "hold", 3
+    model.mode, model.loading_answers = "hold", 1_000
     await upload(page, GEOTIFF)
     await expect(page.locator("#caption-scene .nd-chips")).to_contain_text("EPSG:32621")
     await page.evaluate(
@@ -41,6 +41,7 @@ async def test_an_uploaded_scene_is_described_and_every_stage_is_shown(page: Pag
     )
     await page.click("#caption-go")
     await expect_state(page, "starting")
+    model.loading_answers = 0
     await expect_state(page, "running")
     await expect(answer(page)).to_contain_text("Two")
     await expect(answer(page)).not_to_contain_text("harbour")
