@@ -15,14 +15,12 @@ from typing import Any
 
 from backend.contract import ChatRequest, ImagePart, ImageURL, Message, TextPart
 from backend.services import CAPTIONING, VQA, ServiceSpec
-from backend.settings import Settings
 from client.batch import Batch
-from client.errors import InputError
+from client.environment import Environment, read_environment
 from client.habits import ServiceHabits
 from client.items import BatchItem, item_ids
 from client.jobs import JobClient
 from client.retry import RetryPolicy
-from client.wire import Credentials
 
 DEFAULT_PROMPT = CAPTIONING.default_prompt
 
@@ -54,17 +52,17 @@ class ModalServiceClient:
     It opens connections for each call, so it can be kept in a module and used from any event loop.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, environment: Environment | None = None) -> None:
         """
         Raises:
-            pydantic.ValidationError: an environment variable is not acceptable.
+            InputError: an environment variable is not acceptable.
         """
-        settings = settings or Settings()
-        self.vqa_base_url = settings.vqa_base_url or ""
-        self.caption_base_url = settings.caption_base_url or ""
-        self.timeout = settings.vqa_timeout
-        self.caption_timeout = settings.caption_timeout
-        self._credentials = Credentials.from_settings(settings)
+        environment = environment or read_environment()
+        self.vqa_base_url = environment.urls[VQA.key]
+        self.caption_base_url = environment.urls[CAPTIONING.key]
+        self.timeout = environment.timeouts_s[VQA.key]
+        self.caption_timeout = environment.timeouts_s[CAPTIONING.key]
+        self._credentials = environment.credentials
         self._habits: dict[str, ServiceHabits] = {}
 
     async def submit_vqa_async(
@@ -169,12 +167,8 @@ class ModalServiceClient:
             completion = await client.complete(request_for(service, image_url, prompt, max_tokens, temperature))
         return completion.text
 
-    def _client(self, service: ServiceSpec, base_url: str | None = None) -> JobClient:
-        if base_url is None:
-            base_url = self.vqa_base_url if service is VQA else self.caption_base_url
-        if not base_url:
-            name = "VQA_BASE_URL" if service is VQA else "CAPTION_BASE_URL"
-            raise InputError(f"The address of the {service.key} service is not known. Set {name}.")
+    def _client(self, service: ServiceSpec, base_url: str = "") -> JobClient:
+        base_url = base_url or (self.vqa_base_url if service is VQA else self.caption_base_url)
         timeout_s = self.timeout if service is VQA else self.caption_timeout
         client = JobClient(service, base_url, timeout_s=timeout_s, credentials=self._credentials)
         client.habits = self._habits.setdefault(base_url, client.habits)

@@ -15,7 +15,6 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from backend.contract import RETRY_AFTER_HEADER, ErrorBody
-from backend.settings import Settings
 from client.errors import (
     AccessError,
     GarbledAnswer,
@@ -48,13 +47,6 @@ class Credentials:
     def headers(self) -> dict[str, str]:
         """The headers that carry it."""
         return {"Modal-Key": self.key, "Modal-Secret": self.secret}
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Credentials | None:
-        """Returns the token of the environment; None where there is none."""
-        if settings.modal_key is None or settings.modal_secret is None:
-            return None
-        return cls(settings.modal_key.get_secret_value(), settings.modal_secret.get_secret_value())
 
 
 def pooled_http() -> httpx.AsyncClient:
