@@ -147,6 +147,16 @@
   };
 
   // ---- the board: one batch, asked about again and again, and told only what changed
+  /* Has Caption or Ask show a job, with its scene, prompt and settings. */
+  const showRecord = (record, view) => {
+    const { putJob, keepJob, openJob, press } = window.nadir;
+    (putJob || keepJob)(record);
+    if (openJob) openJob(record);
+    [...document.querySelectorAll('[role="tab"]')].find((tab) => tab.textContent.trim() === view)?.click();
+    const reopen = `${view.toLowerCase()}-reopen`;
+    if (press && document.getElementById(reopen)) press(reopen); else location.reload();
+  };
+
   const attachBoard = (element, server) => {
     const find = (selector) => element.querySelector(selector);
     const all = (selector) => [...element.querySelectorAll(selector)];
@@ -309,11 +319,12 @@
       const picture = cell("nd-bt-thumb");
       picture.append(thumbnail(row));
       const name = cell("nd-bt-name");
-      const link = make("button", "nd-link", row.name);
+      const link = make("button", "nd-link", row.tile || row.name);
       link.type = "button";
       link.dataset.btDetail = row.n;
       link.title = row.name;
       name.append(link);
+      if (row.tile) name.append(make("span", "nd-quiet", batch.fixed.scenes[row.scene].name));
       const prompt = cell("nd-bt-prompt");
       prompt.textContent = prompt.title = row.prompt;
       node.append(picture, name, prompt, cell("nd-bt-stage"), cell("nd-bt-time nd-num nd-bt-right"), cell("nd-bt-answer"), cell("nd-bt-acts"));
@@ -524,13 +535,13 @@
       if (reply.error || reply.broken) { await show(id); return; }
       await show(id);
       await listBatches();
-      find(".nd-bt-board").scrollIntoView({ block: "start" });
+      window.scrollTo({ top: 0 });
     };
     const openRow = async (row) => {
       const reply = await ask("batch_open", { id: current, job: row.id });
       if (!reply.record) { trouble(reply.error || "The server does not answer at present. Try again."); return; }
       dialog().close();
-      window.nadir.showRecord(reply.record, batch.fixed.view);
+      showRecord(reply.record, batch.fixed.view);
     };
     const takeAway = async (button) => {
       button.setAttribute("aria-busy", "true");

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-_YES = re.compile(r"^\W*(?:yes|yeah|true|correct|there (?:is|are) (?!no\b|not\b))", re.I)
-_NO = re.compile(r"^\W*(?:no\b(?! (?:doubt|more))|not\b|none\b|false\b|there (?:is|are) (?:no|not)\b)", re.I)
+_YES = re.compile(r"^\W*(?:yes|yeah|true|correct)\b", re.I)
+_NO = re.compile(r"^\W*(?:no\b(?! (?:doubt|more))|none\b|false\b|there (?:is|are) no\b)", re.I)
 _NUMBER = re.compile(r"(?<![\w.])-?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w])|(?<![\w.])-?\d+(?:\.\d+)?(?!\d)")
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _WORD = re.compile(rf"\b({'|'.join(_WORDS)})\b", re.I)

@@ -67,7 +67,7 @@ class JobDesk:
     async def submit(self, value: Any) -> AsyncIterator[Shown]:
         """Prepares the picture and submits the job of a record that has none yet."""
         record = read_record(value)
-        if record is None or record.call_id:
+        if record is None or record.call_id or record.state:
             yield UNCHANGED
             return
         course = self._courses[record.key] = JobCourse.submitting(self.client.service)
