@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from client.scene import Band
+from client.scene import Band, Scene
 
 Triple = tuple[int, int, int]
 Roles = Mapping[str, int]
@@ -54,6 +54,11 @@ _WORDS = {
     "nir": re.compile(r"\bnir ?\d?\b|\bnear infra ?red\b"),
 }
 _NUMBER = re.compile(r"\bb(?:and)? ?0*(\d{1,2})\b")
+
+
+def scene_choices(scene: Scene) -> list[BandChoice]:
+    """Returns the sensible choices for a scene, the default first."""
+    return band_choices(scene.bands, " ".join([scene.name, *scene.tags.values()]))
 
 
 def band_choices(bands: Sequence[Band], hints: str = "") -> list[BandChoice]:
@@ -113,6 +118,9 @@ def _by_sensor(bands: Sequence[Band], hints: str) -> tuple[str, Roles]:
 
 def _sensor(present: set[int], hints: str, dtype: str) -> tuple[str, Roles]:
     if re.search(r"sentinel[ _-]?2|\bs2[abc]_|\bb ?0?8a\b", hints) or 12 in present:
+        return "Sentinel-2", _SENTINEL2
+    if 8 in present and 5 not in present:
+        # The bands of 10 m, without those of 20 m; Landsat's band 8 is panchromatic.
         return "Sentinel-2", _SENTINEL2
     if re.search(r"landsat[ _-]?[89]|\blc0[89]|\boli\b", hints) or present & {9, 10, 11}:
         return "Landsat 8 and 9", _LANDSAT8

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from client.bands import band_choices
+from client.bands import scene_choices
 from client.encoding import encode, encode_preview
 from client.errors import SceneError
 from client.photo import Photo, open_photo
@@ -63,14 +63,13 @@ def draw(scene: Scene, window: Window, width: int, height: int, encoding: Encodi
     if bands is None or stretch is None or stretch.limits is None:
         raise SceneError("The scene has no rendering yet. Open it first.")
     with _source(scene.path, sniff_file(scene.path)) as source:
-        as_it_is = encoding is Encoding.PICTURE and (window, width, height) == (scene.whole, scene.width, scene.height)
-        if as_it_is and isinstance(source, Photo) and stretch.kind is Stretching.NONE and bands == (1, 2, 3):
+        if encoding is not Encoding.PICTURE:
+            return _preview(*source.read(bands, window, width, height, sampled=True), stretch, encoding)
+        if (window, width, height) == (scene.whole, scene.width, scene.height) and _is_unchanged(scene):
             original = source.recompressed()
             if original and len(original) <= scene.byte_size:
                 return Drawing(original, "image/jpeg", width, height, lossless=False)
         values, valid = source.read(bands, window, width, height)
-    if encoding is not Encoding.PICTURE:
-        return _preview(values, valid, stretch, encoding)
     same_pixels = width * height >= 0.9 * window.width * window.height
     most = min(MAX_PICTURE_BYTES, _original_bytes(scene, window) if same_pixels else MAX_PICTURE_BYTES)
     data, mime, lossless = encode(apply(stretch.limits, values, valid), most_bytes=most)
@@ -109,7 +108,7 @@ def _source(path: Path, kind: Format) -> AbstractContextManager[Raster] | Abstra
 def _render(scene: Scene, source: Source) -> tuple[Scene, Drawing]:
     """Chooses bands and stretch, and draws the preview with them."""
     bands, reason = _bands(scene)
-    values, valid = source.read(bands, scene.whole, *fit(scene.width, scene.height, PREVIEW_SIDE))
+    values, valid = source.read(bands, scene.whole, *fit(scene.width, scene.height, PREVIEW_SIDE), sampled=True)
     wanted = scene.rendering.stretch or Stretch()
     if wanted.kind is Stretching.AUTOMATIC:
         colours = {scene.bands[band - 1].colour for band in bands}
@@ -124,7 +123,7 @@ def _render(scene: Scene, source: Source) -> tuple[Scene, Drawing]:
 
 def _bands(scene: Scene) -> tuple[tuple[int, int, int], str]:
     wanted = scene.rendering.bands
-    choice = band_choices(scene.bands, " ".join([scene.name, *scene.tags.values()]))[0]
+    choice = scene_choices(scene)[0]
     if wanted is None or wanted == choice.bands:
         return choice.bands, choice.reason
     if min(wanted) < 1 or max(wanted) > len(scene.bands):
@@ -156,6 +155,13 @@ def _preview(values: Values, valid: Mask, stretch: Stretch, encoding: Encoding) 
     quality = PREVIEW_QUALITY if encoding is Encoding.PREVIEW else THUMBNAIL_QUALITY
     data = encode_preview(picture, valid, quality=quality)
     return Drawing(data, "image/webp", picture.shape[1], picture.shape[0], lossless=False)
+
+
+def _is_unchanged(scene: Scene) -> bool:
+    """Whether the rendering shows the file's own colours."""
+    stretch = scene.rendering.stretch
+    own = (1, 2, 3) if len(scene.bands) == 3 else (1, 1, 1)
+    return scene.rendering.bands == own and stretch is not None and stretch.kind is Stretching.NONE
 
 
 def _original_bytes(scene: Scene, window: Window) -> int:

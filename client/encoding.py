@@ -10,8 +10,9 @@ from PIL import Image, ImageFile
 
 LOSSLESS_BITS_PER_PIXEL = 5
 """A PNG is sent up to this size: drawings, maps, flat water. A photograph takes three times as much."""
-QUALITIES = (92, 88, 84, 80, 76)
-"""JPEG qualities that are tried, best first, until the picture is no larger than its original."""
+QUALITIES = (92, 88, 84, 80, 76, 70, 62, 54)
+"""JPEG qualities that are tried, best first, until the picture is no larger than its original: thin roads and text keep
+their edges at the first; the last are for originals that were compressed as hard themselves."""
 FULL_COLOUR = 0
 """Pillow's number for 4:4:4. Colour at half the resolution, which is usual, blurs thin roads and red roofs."""
 _SAMPLE_SIDE = 96

@@ -13,6 +13,8 @@ MAX_PHOTO_PIXELS = 120_000_000
 MAX_JPEG_PIXELS_PER_BYTE = 512
 """Most pixels that a byte of JPEG stands for: blocks of 8 x 8, at least one bit each for brightness, and for colour
 at half the resolution; rounded up."""
+MAX_JPEG_SCANS = 100
+"""Most scans of a progressive JPEG; encoders write about ten."""
 MAX_BLOCK_BYTES = 128 * 1024 * 1024
 """Largest tile or strip, unpacked."""
 MAX_UNPACKED_BYTES = 6 * 1024**3
@@ -40,14 +42,18 @@ def check_photo_size(width: int, height: int) -> None:
         )
 
 
-def check_photo_bytes(width: int, height: int, byte_size: int) -> None:
-    """Refuses a JPEG that cannot have all its pixels; its decoder would fill in grey and say nothing.
+def check_jpeg(width: int, height: int, data: bytes) -> None:
+    """Refuses a JPEG that cannot have all its pixels, or that repeats them.
 
     Raises:
-        SceneError: it is cut off.
+        SceneError: it is cut off, where its decoder would fill in grey and say nothing, or has too many scans, each of
+            which is unpacked over the whole picture.
     """
-    if byte_size * MAX_JPEG_PIXELS_PER_BYTE < width * height:
+    if len(data) * MAX_JPEG_PIXELS_PER_BYTE < width * height:
         raise SceneError(damaged("JPEG"))
+    scans = data.count(b"\xff\xda")
+    if scans > MAX_JPEG_SCANS:
+        raise SceneError(f"The JPEG file has {scans:,} scans; up to {MAX_JPEG_SCANS} are read. Export it anew.")
 
 
 def damaged(kind: str) -> str:

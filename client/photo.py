@@ -12,7 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, PngImagePlugin
 
 from client.encoding import save_jpeg
-from client.limits import bounded_tags, check_photo_bytes, check_photo_size
+from client.limits import bounded_tags, check_jpeg, check_photo_size
 from client.scene import Band, LonLat, Window
 from client.sniffing import JPEG, Format
 from client.stretch import Mask, Values
@@ -67,8 +67,10 @@ class Photo:
         """Returns what the data type allows."""
         return 0.0, 255.0
 
-    def read(self, bands: tuple[int, ...], window: Window, width: int, height: int) -> tuple[Values, Mask]:
-        """Reads a window of the bands at this size, through Lanczos.
+    def read(
+        self, bands: tuple[int, ...], window: Window, width: int, height: int, *, sampled: bool = False
+    ) -> tuple[Values, Mask]:
+        """Reads a window of the bands at this size, through Lanczos; `sampled` makes no difference here.
 
         Returns:
             bands x height x width of 8 bit, and where the picture is not transparent.
@@ -110,7 +112,7 @@ def open_photo(path: Path, kind: Format) -> Iterator[Photo]:
     with path.open("rb") as file, Image.open(file, formats=[kind.driver]) as image:
         check_photo_size(*image.size)
         if kind is JPEG:
-            check_photo_bytes(*image.size, path.stat().st_size)
+            check_jpeg(*image.size, path.read_bytes())
         yield Photo(image)
 
 

@@ -34,6 +34,10 @@ GDAL_OPTIONS: dict[str, Any] = {
 }
 SWATH_BYTES = 32 * 1024 * 1024
 """Most bytes of a raster that are unpacked at a time."""
+SAMPLED_BYTES = 256 * 1024 * 1024
+"""From this much work on, a preview is made of samples."""
+SAMPLES = 3
+"""Samples per pixel of such a preview, along each side."""
 ACQUISITION_TAGS = ("ACQUISITIONDATETIME", "ACQUISITION_DATE", "DATE_ACQUIRED", "SENSING_TIME", "TIFFTAG_DATETIME")
 """Tags that say when a scene was taken, the surest first."""
 
@@ -88,8 +92,17 @@ class Raster:
             return 0.0, float(2 ** int(bits) - 1)
         return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
 
-    def read(self, bands: tuple[int, ...], window: Window, width: int, height: int) -> tuple[Values, Mask]:
+    def read(
+        self, bands: tuple[int, ...], window: Window, width: int, height: int, *, sampled: bool = False
+    ) -> tuple[Values, Mask]:
         """Reads a window of the bands at this size: averaged or interpolated, a swath at a time.
+
+        Args:
+            bands: counted from 1, in the order wanted.
+            window: the part to read.
+            width: of the result.
+            height: of the result.
+            sampled: whether nine pixels may stand for all that become one, where unpacking all would take seconds.
 
         Returns:
             bands x height x width in the raster's data type, and where there is data.
@@ -97,24 +110,43 @@ class Raster:
         Raises:
             SceneError: too much would have to be unpacked.
         """
-        self._check_work(window, width, height)
+        work = self._unpacked_bytes(window, width, height)
+        check_work(work)
         palette = self._palette(bands)
         wanted = [bands[0]] if palette is not None else sorted(set(bands))
-        parts = [self._read_swath(wanted, palette, *swath, width) for swath in self._swaths(window, height)]
+        parts = []
+        for rows, part in self._swaths(window, height):
+            if palette is not None:
+                parts.append(self._read_palette(bands[0], palette, rows, part, width))
+            elif sampled and work > SAMPLED_BYTES:
+                parts.append(self._read_samples(wanted, rows, part, width))
+            else:
+                parts.append(self._read_average(wanted, rows, part, width))
         values = np.concatenate([part for part, _ in parts], axis=1)
         valid = np.concatenate([part for _, part in parts], axis=0)
         return (values if palette is not None else values[[wanted.index(band) for band in bands]]), valid
 
-    def _read_swath(
-        self, wanted: list[int], palette: NDArray[np.uint8] | None, rows: int, part: RasterWindow, width: int
-    ) -> tuple[Values, Mask]:
-        if palette is not None:
-            return self._read_palette(wanted[0], palette, rows, part, width)
+    def recompressed(self) -> None:
+        """Returns None: a raster is always drawn anew."""
+        return
+
+    def _read_average(self, wanted: list[int], rows: int, part: RasterWindow, width: int) -> tuple[Values, Mask]:
         resampling = _resampling(part, width, rows)
         values = self._dataset.read(wanted, window=part, out_shape=(len(wanted), rows, width), resampling=resampling)
         if np.iscomplexobj(values):
             values = np.abs(values)
         return values, self._valid(wanted, values, part)
+
+    def _read_samples(self, wanted: list[int], rows: int, part: RasterWindow, width: int) -> tuple[Values, Mask]:
+        shape = (len(wanted), rows * SAMPLES, width * SAMPLES)
+        fine = self._dataset.read(wanted, window=part, out_shape=shape)
+        if np.iscomplexobj(fine):
+            fine = np.abs(fine)
+        there = self._valid(wanted, fine, part)
+        blocks = np.where(there, fine, 0).reshape(len(wanted), rows, SAMPLES, width, SAMPLES)
+        count = there.reshape(rows, SAMPLES, width, SAMPLES).sum(axis=(1, 3))
+        values = blocks.sum(axis=(2, 4), dtype=np.float32) / np.maximum(count, 1)
+        return values.astype(fine.dtype), count > 0
 
     def _valid(self, wanted: list[int], values: Values, part: RasterWindow) -> Mask:
         flags = self._dataset.mask_flag_enums[wanted[0] - 1]
@@ -163,11 +195,11 @@ class Raster:
             rows = min(step, height - top)
             yield rows, RasterWindow(window.x, window.y + top * scale, window.width, rows * scale)
 
-    def _check_work(self, window: Window, width: int, height: int) -> None:
-        overviews = [1, *self._dataset.overviews(1)]
+    def _unpacked_bytes(self, window: Window, width: int, height: int) -> float:
+        """Returns how much has to be unpacked for a read, with the overview that serves it best."""
         shrink = max(1.0, min(window.width / width, window.height / height))
-        factor = max((level for level in overviews if level <= shrink), default=1)
-        check_work(window.width * window.height * sum(map(_item_bytes, self._dataset.dtypes)) / factor**2)
+        factor = max((level for level in self._dataset.overviews(1) if level <= shrink), default=1)
+        return window.width * window.height * sum(map(_item_bytes, self._dataset.dtypes)) / factor**2
 
 
 @contextmanager

@@ -16,7 +16,7 @@ Mask = NDArray[np.bool_]
 """Rows, columns; True where there is data."""
 Limits = tuple[tuple[float, float], ...]
 
-BRIGHT = 160
+BRIGHT = 140
 """An 8-bit raster whose 98th percentile is below this is too dark to show as it is."""
 
 

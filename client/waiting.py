@@ -12,7 +12,7 @@ from client.clock import Clock
 from client.errors import NadirError, WaitTimeout
 from client.events import Done, JobEvent, PendingEvent, Running, Starting, Unreachable, Waiting
 from client.habits import HELD_SHARE, ServiceHabits
-from client.retry import PASSING_ERRORS, RetryPolicy
+from client.retry import RetryPolicy
 from client.schedule import MAX_INTERVAL_S, MIN_INTERVAL_S
 from client.status import Answer
 
@@ -90,7 +90,7 @@ class Wait:
                 yield self._trouble(attempt.retry_state) if answer is None else self._heard(answer, asked_at)
         except NadirError as error:
             error.call_id = self.call_id
-            if isinstance(error, PASSING_ERRORS) and tried < self.retry.attempts:
+            if isinstance(error, self.retry.errors) and tried < self.retry.attempts:
                 raise self._timeout() from error
             raise
 

@@ -27,6 +27,7 @@ class ScriptedJob:
     prompt: str
     service_time_s: float
     submitted_at: float
+    body: dict[str, Any] = field(default_factory=dict)
     started_at: float | None = None
     ended_at: float | None = None
     told_at: float | None = None
@@ -35,6 +36,12 @@ class ScriptedJob:
     runs: int = 0
     stage: str = "queued"
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def image_url(self) -> str:
+        """The URL of the one image of the last message."""
+        parts = self.body["messages"][-1]["content"]
+        return next(str(part["image_url"]["url"]) for part in parts if part["type"] == "image_url")
 
     @property
     def lost_s(self) -> float:
@@ -53,6 +60,14 @@ class Request:
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes
+    target: str
+    """Path and query as they came."""
+
+    @property
+    def encoded(self) -> bytes:
+        """The request as it goes on."""
+        head = [f"{self.method} {self.target} HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers.items())]
+        return "\r\n".join([*head, "", ""]).encode("latin-1") + self.body
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,11 @@ class ContractServer:
         self._connections: set[asyncio.Task[None]] = set()
         self.jobs: dict[str, ScriptedJob] = {}
         self.requests: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.was_asked = asyncio.Event()
+        """Set once a job was submitted."""
+        self.was_polled = asyncio.Event()
+        """Set once a job was polled."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port, limit=1 << 26)
@@ -140,6 +160,7 @@ class ContractServer:
 
     async def _reply(self, request: Request) -> Reply:
         self.requests.append(f"{request.method} {request.path}")
+        self.headers.append(request.headers)
         call_id = request.path.rpartition("/")[2]
         match request.method, request.path.removesuffix(call_id):
             case "POST", "/v1/chat/completions/" if call_id == "async":
@@ -172,12 +193,14 @@ class ContractServer:
         return Reply(200, {"call_id": job.call_id, "status": "pending", "model": MODEL})
 
     def _take(self, request: Request) -> ScriptedJob:
-        prompt = prompt_of(json.loads(request.body))
+        body = json.loads(request.body)
+        prompt = prompt_of(body)
         call_id = f"fc-{len(self.jobs) + 1:06d}"
-        job = ScriptedJob(call_id, prompt, self._service_time_s(prompt) + self._cold_start_s, time.monotonic())
+        job = ScriptedJob(call_id, prompt, self._service_time_s(prompt) + self._cold_start_s, time.monotonic(), body)
         self._cold_start_s = 0.0
         self.jobs[call_id] = job
         self._waiting.append(job)
+        self.was_asked.set()
         self._fill_slots()
         return job
 
@@ -202,6 +225,7 @@ class ContractServer:
         if job is None:
             return Reply(404, {"error": "Job result expired (older than 7 days)"})
         job.polls += 1
+        self.was_polled.set()
         wait_s = float(request.query.get("wait", ["0"])[0]) if self._extended else 0.0
         if wait_s and not job.ended.is_set():
             with contextlib.suppress(TimeoutError):
@@ -214,7 +238,9 @@ class ContractServer:
         job.told_at = job.told_at or time.monotonic()
         message = {"role": "assistant", "content": answer_to(job.prompt)}
         choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-        return Reply(200, {"id": f"chatcmpl-{job.call_id}", "model": MODEL, "choices": choices})
+        return Reply(
+            200, {"id": f"chatcmpl-{job.call_id}", "object": "chat.completion", "model": MODEL, "choices": choices}
+        )
 
     def _pending(self, job: ScriptedJob) -> Reply:
         body: dict[str, Any] = {"status": "pending", "call_id": job.call_id}
@@ -244,7 +270,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
     headers = {name.lower(): value.strip() for name, _, value in pairs}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     url = urlsplit(target)
-    return Request(method, url.path, parse_qs(url.query), headers, body)
+    return Request(method, url.path, parse_qs(url.query), headers, body, target)
 
 
 def prompt_of(body: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from client.samples import Sample
 from ui.batch_room import BatchRoom
 from ui.components.scene import SceneValue
 from ui.components.services import check_services, render_banner, render_top_bar
+from ui.fragments import render
 from ui.pages.ask import build_ask
 from ui.pages.batch import build_batch
 from ui.pages.caption import ASK_ABOUT_ID, build_caption
@@ -44,6 +45,7 @@ def build_page(
                 ask = build_ask(clients[VQA.key], shelf, samples)
             with gr.Tab("Batch", id="batch"):
                 build_batch(room, samples)
+        gr.HTML(render("viewer.html"), elem_classes=["nd-viewer-host"], apply_default_css=False)
         ask_about = gr.Button(visible="hidden", elem_id=ASK_ABOUT_ID)
         check = gr.Button(visible="hidden", elem_id=CHECK_SERVICES_ID)
         for view in (caption, ask):

@@ -154,6 +154,27 @@ def jpeg_of_size(width: int, height: int) -> bytes:
     return bytes(data)
 
 
+def jpeg_of_scans(count: int) -> bytes:
+    """Returns a progressive JPEG whose last scan is repeated."""
+    data = picture_bytes("JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * count + data[-2:]
+
+
+def tiff_of_directories(count: int) -> bytes:
+    """Returns a TIFF with this many pictures in it."""
+    one = plain_tiff(8, 8)[8 : -512 - 4]
+    starts = [8 + i * (len(one) + 4) for i in range(1, count)]
+    return (
+        b"II*\0" + struct.pack("<I", 8) + b"".join(one + struct.pack("<I", start) for start in [*starts, 0]) + bytes(64)
+    )
+
+
+def tiff_of_metadata(xml: bytes) -> bytes:
+    """Returns a TIFF with this as GDAL's metadata."""
+    return plain_tiff(8, 8, t42112=(2, len(xml), 1024)).ljust(1024, b"\0") + xml
+
+
 def gif_of_size(width: int, height: int) -> bytes:
     """Returns a GIF whose canvas and frame say another size than their data has."""
     data = bytearray(picture_bytes("GIF"))
@@ -254,6 +275,7 @@ BROKEN_PICTURES = [
     HostileFile("no_scan.jpg", lambda: b"\xff\xd8\xff\xd9", f"The JPEG file {DAMAGED}"),
     HostileFile("huge.jpg", lambda: jpeg_of_size(65_500, 65_500), "65,500 x 65,500 pixels; this format is read up to"),
     HostileFile("lying.jpg", lambda: jpeg_of_size(9000, 9000), f"The JPEG file {DAMAGED}"),
+    HostileFile("scans.jpg", lambda: jpeg_of_scans(3000), "scans; up to 100 are read"),
     HostileFile("cut.png", lambda: cut(picture_bytes("PNG")), f"The PNG file {DAMAGED}"),
     HostileFile("magic_only.png", lambda: PNG_MAGIC, f"The PNG file {DAMAGED}"),
     HostileFile("huge.png", lambda: png_bytes(200_000, 200_000), "200,000 x 200,000 pixels; this format is read up to"),
@@ -327,16 +349,6 @@ HOSTILE_FILES = NOT_PICTURES + BROKEN_PICTURES + BROKEN_RASTERS
 
 def write_sparse_scene(path: Path, side: int) -> None:
     """Writes a GeoTIFF of a few kilobytes that unpacks to gigabytes."""
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        width=side,
-        height=side,
-        count=3,
-        dtype="uint8",
-        tiled=True,
-        sparse_ok=True,
-        compress="deflate",
-    ):
+    shape = {"width": side, "height": side, "count": 3, "dtype": "uint8", "transform": Affine(1, 0, 0, 0, -1, side)}
+    with rasterio.open(path, "w", driver="GTiff", tiled=True, sparse_ok=True, compress="deflate", **shape):
         pass

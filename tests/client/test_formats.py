@@ -14,6 +14,8 @@ from rasterio.enums import ColorInterp, Resampling
 
 from client.imagery import Rendering, Scene, SceneReader, Stretch, Stretching, Window
 from client.payload import Detail, Picture
+from client.raster import open_raster
+from client.sniffing import GEOTIFF
 from tests.client.pictures import colours_of, decode, quarters
 
 pytestmark = [
@@ -164,6 +166,22 @@ async def test_overviews_serve_the_picture_and_the_full_resolution_serves_a_wind
     part = await reader.picture(scene, window=Window(2048 - 128, 2048 - 128, 256, 256))
     assert colours_of(part) == pytest.approx(np.array(RED_GREEN_BLUE_WHITE), abs=3)
     assert part.lossless
+
+
+async def test_a_preview_of_samples_looks_like_one_of_all_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(1).normal(1000, 50, (3, 900, 900)).astype(np.float32) + quarters(900) * 4
+    values[:, :300] = -9999
+    path = write(tmp_path / "scene.tif", values, nodata=-9999, **UTM)
+    monkeypatch.setattr("client.raster.SAMPLED_BYTES", 0)
+    with open_raster(path, GEOTIFF) as raster:
+        whole = Window(0, 0, 900, 900)
+        sampled, sampled_valid = raster.read((1, 2, 3), whole, 100, 100, sampled=True)
+        averaged, averaged_valid = raster.read((1, 2, 3), whole, 100, 100)
+    assert np.abs(sampled - averaged)[:, 34:].mean() < 20
+    assert (sampled_valid != averaged_valid).sum() <= 100
+    assert not sampled_valid[:33].any()
 
 
 async def test_a_rotated_raster_knows_its_corners(reader: SceneReader, tmp_path: Path) -> None:

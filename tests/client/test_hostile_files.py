@@ -24,6 +24,8 @@ from tests.client.hostile_files import (
     picture_bytes,
     png_bytes,
     raster_bytes,
+    tiff_of_directories,
+    tiff_of_metadata,
     vrt,
     write_sparse_scene,
 )
@@ -173,6 +175,26 @@ async def test_tags_are_cut_to_what_can_be_shown(reader: SceneReader, tmp_path: 
     assert len(scene.tags) <= 40
     assert max(map(len, scene.tags.values())) <= 200
     assert all(value.isprintable() for value in scene.tags.values())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tiff_of_directories(20_000),
+        tiff_of_metadata(b'<GDALMetadata><Item name="a">' + b"x" * 20_000_000 + b"</Item></GDALMetadata>"),
+        tiff_of_metadata(b"<GDALMetadata>" + b"<Item>" * 500_000),
+    ],
+    ids=["20,000 directories", "20 MB of metadata", "metadata 500,000 deep"],
+)
+async def test_a_raster_with_too_much_around_it_is_read_in_bounded_memory(
+    data: bytes, reader: SceneReader, tmp_path: Path
+) -> None:
+    (tmp_path / "scene.tif").write_bytes(data)
+    workers = reader.worker_ids
+    scene = await reader.open(tmp_path / "scene.tif")
+    assert (scene.width, scene.height) == (8, 8)
+    assert sum(map(len, scene.tags.values())) <= 200
+    assert reader.worker_ids == workers
 
 
 async def test_a_picture_carries_none_of_the_metadata_of_its_file(reader: SceneReader, tmp_path: Path) -> None:
