@@ -21,6 +21,7 @@ from client.items import BatchItem, ItemResult
 from client.jobs import JobClient
 from client.journal import Entry, Journal
 from client.payload import chat_request
+from client.stage_watch import StageWatch
 
 BROKE = "The app met a fault of its own over this job. Send it again; if that fails too, report it."
 
@@ -37,6 +38,7 @@ class BatchRun:
         self.is_paused = [line.kind for line in log if line.kind in ("paused", "resumed")][-1:] == ["paused"]
         self.pace = Pace()
         self._client = client
+        self._stages = StageWatch(client, self.rows)
         self._reader = reader
         self._journal: _WatchedJournal | None = None
         self._batches: dict[Batch, asyncio.Task[None]] = {}
@@ -52,6 +54,11 @@ class BatchRun:
         """Why nothing is sent at present although nobody paused the batch; empty while it goes on."""
         reasons = [reason for batch in self._batches if (reason := batch.progress.paused) and not self.is_paused]
         return reasons[0] if reasons else ""
+
+    def look(self) -> None:
+        """Somebody looks at the rows: the stages of jobs under way are asked for more often."""
+        if self._batches:
+            self._stages.look()
 
     def begin(self) -> None:
         """Sends the jobs, as many at once as the service can use. Harmless when they are being sent."""
@@ -116,6 +123,7 @@ class BatchRun:
 
     async def close(self) -> None:
         """Stops watching. The jobs go on at the service, and a later process takes them up."""
+        await self._stages.close()
         tasks = [*self._batches.values(), *self._cancelling]
         for task in tasks:
             task.cancel()
@@ -128,6 +136,10 @@ class BatchRun:
             return
         if self._journal is None:
             self._journal = _WatchedJournal(self.store, self.plan.settings.service, self._noted)
+        for row in rows:
+            trace = self._journal.trace(row.item_id)
+            if trace.call_id and not trace.is_over:
+                self.rows.submitted(row, trace.call_id)
         items = [self._item(row) for row in rows]
         batch = Batch(self._client, items, journal=self._journal, on_event=self._heard)
         if self.is_paused:

@@ -91,6 +91,7 @@ class BatchRoom:
 
     async def _rows(self, wish: _Since) -> Json:
         run, now = self.desk.find(wish.id), time.time()
+        run.look()
         # A version from before a restart is unknown here: everything is told anew.
         fresh = wish.since == 0 or wish.since > run.rows.version
         changed = run.rows.changed_since(0 if fresh else wish.since)
