@@ -2,8 +2,10 @@
 PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM_VENV := .venv-vllm
+VLLM_PYTHON ?= python3.11
 
-.PHONY: run test lint bench lock clean
+.PHONY: run test lint bench lock clean deploy test-vllm bench-gateway
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python app.py
@@ -20,12 +22,26 @@ lint: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench
 
+# To Modal, with the credentials of `modal token set` or MODAL_TOKEN_ID and MODAL_TOKEN_SECRET. See backend/README.md.
+deploy: $(VENV)/dev.stamp
+	$(BIN)/modal deploy backend/captioning.py
+	$(BIN)/modal deploy backend/vqa.py
+	@$(BIN)/python -m backend.modal_app
+
+# The contract against a real vLLM on the CPU, with random weights. Downloads about 1.5 GB the first time.
+test-vllm: $(VENV)/dev.stamp $(VLLM_VENV)/stamp
+	VLLM=$(VLLM_VENV)/bin/vllm $(BIN)/python -m pytest tests/vllm
+
+# What gateway and engine cost on top of that vLLM.
+bench-gateway: $(VENV)/dev.stamp $(VLLM_VENV)/stamp
+	VLLM=$(VLLM_VENV)/bin/vllm $(BIN)/python -m tests.bench.bench_gateway
+
 lock:
 	uv pip compile -q --universal --python-version 3.11 requirements.in -o requirements.txt --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 	uv pip compile -q --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt --no-annotate --no-header --no-emit-index-url --no-emit-find-links -c requirements.txt
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VLLM_VENV)
 
 $(VENV)/run.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Nadir needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
@@ -35,4 +51,11 @@ $(VENV)/run.stamp: requirements.txt
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
+	@touch $@
+
+# vLLM asks for torchaudio and torchcodec, whose builds want CUDA, and runs without them.
+$(VLLM_VENV)/stamp: tests/vllm/requirements.txt
+	@test -x $(VLLM_VENV)/bin/python || $(VLLM_PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check -q -r tests/vllm/requirements.txt
+	$(VLLM_VENV)/bin/python -m pip uninstall -y -q torchaudio torchcodec
 	@touch $@

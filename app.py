@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from backend.answers import add_error_handlers
 from backend.embedded import EmbeddedServices
 from backend.services import SERVICES
+from backend.serving import AddressTaken, listen, serve
 from backend.settings import Settings, reveal
 from client.connections import connect
 from client.imagery import SceneReader
+from client.routes import background_routes
 from client.samples import load_samples
 from ui.page import build_page
 from ui.serving import mount_page, prepare_uploads
 from ui.shelf import SceneShelf
-
-GRACEFUL_SHUTDOWN_S = 1
-"""How long open streams may hold up the end: a tab that watches a job would otherwise hold it for ever."""
 
 
 def build_app(settings: Settings, own_address: str) -> FastAPI:
@@ -55,6 +53,8 @@ def build_app(settings: Settings, own_address: str) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     embedded.mount(app)
+    app.include_router(background_routes(*clients.values()))
+    add_error_handlers(app)
     return mount_page(app, build_page(clients, shelf, load_samples()))
 
 
@@ -62,17 +62,12 @@ def main() -> None:
     """Serves the app until it is told to stop."""
     try:
         settings = Settings()
-        listener = socket.create_server((settings.host, settings.port))
+        listener = listen(settings.host, settings.port)
     except ValidationError as error:
         sys.exit("\n".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
-    except OSError as error:
-        sys.exit(
-            f"Port {settings.port} of {settings.host} cannot be opened ({error.strerror}). Set PORT to another one."
-        )
-    port = listener.getsockname()[1]
-    app = build_app(settings, f"http://127.0.0.1:{port}")
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S)
-    uvicorn.Server(config).run(sockets=[listener])
+    except AddressTaken as error:
+        sys.exit(str(error))
+    serve(build_app(settings, f"http://127.0.0.1:{listener.getsockname()[1]}"), listener)
 
 
 if __name__ == "__main__":

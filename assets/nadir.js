@@ -42,16 +42,19 @@
   };
   /* Draws up the record of a new job from what is on the page, and keeps it before anything is sent. A question about
      the scene of the question before it takes the conversation along. */
-  const newJob = (service, { scene, prompt, max_tokens, temperature, detail }, before, asks) => {
-    const source = scene && scene.source && !scene.source.refusal ? { ...scene.source, name: scene.name || "" } : null;
-    const sameScene = before && before.scene && source && before.scene.upload == source.upload && before.scene.sample == source.sample;
+  const newJob = (service, { scene, prompt, max_tokens, temperature, detail, enlarge }, before, asks) => {
+    const source = scene && scene.source && !scene.source.refusal
+      ? { ...scene.source, name: scene.name || "", rendering: scene.rendering || null, window: scene.window || null } : null;
+    const part = (of) => JSON.stringify([of.upload, of.sample, of.window].map((value) => value ?? null));
+    const sameScene = before && before.scene && source && part(before.scene) === part(source);
     const turns = asks && sameScene ? [...(before.turns || [])] : [];
     if (asks && sameScene && before.state === "done") turns.push({ question: before.prompt, answer: before.answer });
     const record = {
-      key: newKey(), service, call_id: "", prompt, scene: source, max_tokens, temperature, detail,
+      key: newKey(), service, call_id: "", prompt, scene: source, max_tokens, temperature, detail, enlarge,
       submitted_at: Date.now() / 1000, turns, state: "", answer: "",
     };
     keepJob(record);
+    drop(tab, draftKey(asks ? "ask" : "caption"));
     if (matchMedia("(max-width: 820px)").matches) visible(".nd-right")?.scrollIntoView({ block: "start" });
     return record;
   };
@@ -72,6 +75,32 @@
     document.body.classList.toggle("dark", dark);
   };
 
+  // ---- what was typed and not sent yet survives a reload
+  const draftKey = (name) => `nadir.draft.${name}`;
+  document.addEventListener("input", (event) => {
+    const name = event.target.closest("#caption-prompt") ? "caption" : event.target.closest("#ask-prompt") ? "ask" : null;
+    if (name) write(tab, draftKey(name), event.target.value);
+  });
+  const restoreDraft = (name) => {
+    const draft = read(tab, draftKey(name));
+    if (draft) fillField(`${name}-prompt`, draft, false);
+  };
+
+  // ---- the road to the app: while a job is shown as going on, its silence must not look like work
+  const CHECK_MS = 3000;
+  let lost = false;
+  const watchRoad = async () => {
+    const going = document.querySelector(".nd-job .nd-cancel");
+    if (!going && !lost) return;
+    const { root = "", api_prefix: prefix = "/gradio_api", app_id: known } = window.gradio_config || {};
+    try {
+      const answer = await fetch(`${root}${prefix}/app_id`, { cache: "no-store", signal: AbortSignal.timeout(CHECK_MS) });
+      const { app_id: now } = await answer.json();
+      if (lost || now !== known) location.reload();
+    } catch { lost = true; }
+    document.body.classList.toggle("nd-lost", lost);
+  };
+
   // ---- seconds that tick between the server's answers
   const formatSeconds = (s) => {
     if (s < 9.95) return `${s.toFixed(1)} s`;
@@ -80,6 +109,7 @@
     return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
   };
   const tick = () => {
+    if (lost) return;
     for (const element of document.querySelectorAll("[data-ticking]")) {
       element.ndStart ??= performance.now() - Number(element.dataset.ticking) * 1000;
       element.textContent = formatSeconds((performance.now() - element.ndStart) / 1000);
@@ -126,14 +156,28 @@
     if (button.dataset.themeToggle !== undefined) toggleTheme();
     if (fill !== undefined) fillField(into, fill);
   });
-  const fillField = (id, text) => {
+  const fillField = (id, text, focus = true) => {
     const field = document.querySelector(`#${id} textarea, #${id} input`);
     if (!field) return;
     const prototype = field.tagName === "TEXTAREA" ? HTMLTextAreaElement.prototype : HTMLInputElement.prototype;
     Object.getOwnPropertyDescriptor(prototype, "value").set.call(field, text);
     field.dispatchEvent(new Event("input", { bubbles: true }));
-    field.focus();
+    if (focus) field.focus();
   };
+
+  const openDialog = (id) => {
+    // The fragment that holds the dialog may be drawn a moment after its value arrives.
+    let tries = 0;
+    const open = () => {
+      const dialog = document.querySelector(`#${id} dialog`);
+      if (dialog) { if (!dialog.open) dialog.showModal(); } else if (++tries < 60) requestAnimationFrame(open);
+    };
+    requestAnimationFrame(open);
+  };
+  document.addEventListener("click", (event) => {
+    const dialog = event.target.closest("dialog.nd-dialog");
+    if (dialog && (event.target === dialog || event.target.closest("[data-close]"))) dialog.close();
+  });
 
   // ---- the scene panel: drop, paste, choose, sample
   const gigabyte = 1e9;
@@ -167,10 +211,25 @@
     request.send(body);
   });
 
-  /* Makes a gr.HTML component a scene panel. Its value is {html, source, ...}; a new source is announced by `input`. */
-  const attachScene = (element, props, announce) => {
+  /* Makes a gr.HTML component a scene panel. Its value is {html, source, rendering, window, ...}; a new source is
+     announced by `input`, another rendering or window by `edit`. */
+  const attachScene = (element, id, props, announce, watch) => {
     let turn = 0;
-    const choose = (source, name) => { props.value = { ...props.value, source, name }; announce(); };
+    const change = (changes, event) => {
+      props.value = { ...props.value, ...changes, turn: (props.value.turn || 0) + 1 };
+      element.querySelector(".nd-scene")?.setAttribute("aria-busy", "true");
+      announce(event);
+    };
+    const choose = (source, name) =>
+      change({ source, name, rendering: null, window: null, remembered: nadir.rememberedRenderings() }, "input");
+    const panel = {
+      id,
+      element,
+      value: () => props.value,
+      edit: (changes) => change({ remembered: null, ...changes }, "edit"),
+      onDraw: (draw) => { draw(); watch("value", draw); },
+    };
+    for (const attach of [nadir.attachRendering, nadir.attachRegion, nadir.attachOverlay]) attach(panel);
     const upload = async (file) => {
       if (!file) return;
       const mine = ++turn;
@@ -226,7 +285,7 @@
     }
   });
 
-  const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); };
+  const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); setInterval(watchRoad, CHECK_MS); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
-  window.nadir = { attachScene, keepJob, currentJob, leaveJob, newJob };
+  window.nadir = { read, write, local, attachScene, keepJob, currentJob, leaveJob, newJob, restoreDraft, openDialog };
 })();

@@ -35,15 +35,15 @@ summary { cursor: pointer; }
 <section id="route-{{ loop.index }}">
 <h2>{{ route.summary }}</h2>
 <p><code><span class="method">{{ route.method }}</span> {{ route.path }}</code></p>
-<p>{{ route.description }}</p>
+<p>{{ route.description | replace("`", "") }}</p>
 {% for parameter in route.parameters %}
 <p><code>{{ parameter.name }}</code> ({{ parameter["in"] }}{{ ", required" if parameter.required }})
-{{ parameter.description or "" }}</p>
+{{ (parameter.description or "") | replace("`", "") }}</p>
 {% endfor %}
 <pre>{{ route.command }}</pre>
 {% for status, meaning, example in route.answers %}
 <details{{ " open" if status < "300" }}>
-<summary><code>{{ status }}</code> {{ meaning }}</summary>
+<summary><code>{{ status }}</code> {{ meaning | replace("`", "") }}</summary>
 {% if example %}
 <pre>{{ example }}</pre>
 {% endif %}

@@ -6,11 +6,10 @@ import asyncio
 from collections import OrderedDict
 from pathlib import Path
 
-from client.decoder import PREVIEW_SIDE, Drawing, Encoding, fit
 from client.errors import SceneError
 from client.payload import Detail, Picture, model_size
-from client.scene import Band, Preview, Rendering, Scene, Stretch, Stretching, Window
-from client.worker import DrawTask, OpenTask
+from client.scene import PREVIEW_SIDE, Band, Preview, Rendering, Scene, Stretch, Stretching, Window, fit
+from client.tasks import Drawing, DrawTask, Encoding, OpenTask
 from client.workers import WorkerPool
 
 __all__ = ["Band", "Preview", "Rendering", "Scene", "SceneReader", "Stretch", "Stretching", "Window"]
@@ -36,6 +35,11 @@ class SceneReader:
     async def close(self) -> None:
         """Ends the processes."""
         await self._pool.close()
+
+    @property
+    def worker_ids(self) -> list[int]:
+        """The process ids of the workers that run."""
+        return self._pool.pids
 
     async def open(self, path: Path, *, name: str | None = None, rendering: Rendering | None = None) -> Scene:
         """Returns what is known of the scene in a file.

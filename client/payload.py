@@ -37,6 +37,15 @@ class Detail(StrEnum):
         return {"fast": 1024 * 1024, "standard": 2048 * 2048, "full": MAX_PIXELS}[self.value]
 
 
+def offered_details(max_pixels: int | None) -> tuple[Detail, ...]:
+    """Returns the details that a service does not throw away; `max_pixels` is what it takes at most, None if all."""
+    return tuple(
+        detail
+        for detail in Detail
+        if detail is Detail.FAST or max_pixels is None or detail.max_pixels <= max(max_pixels, MIN_PIXELS)
+    )
+
+
 @dataclass(frozen=True)
 class Picture:
     """What the model sees: an encoded picture of a window of a scene."""

@@ -1,62 +1,20 @@
-"""The process that decodes: it reads a task per line from its input and writes a reply per line to its output.
-
-Replies are JSON and not pickles, so that a file which subverts a decoder gains no say in the process that asked.
-"""
+"""The process that decodes: it reads a task per line from its input and writes a reply per line to its output."""
 
 from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+import warnings
+from typing import BinaryIO
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from client.decoder import Drawing, Encoding, draw, open_scene
+from client.decoder import draw, open_scene, sniff_file
 from client.errors import SceneError
-from client.scene import Rendering, Scene, Window
+from client.limits import damaged
+from client.tasks import DrawTask, Job, OpenTask, Reply
 
-_WIRE = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants")
-
-DAMAGED = "The file is damaged, or uses a feature that is not read. Convert it to a plain GeoTIFF or PNG."
 OUT_OF_MEMORY = "The file takes too much memory to read. Convert it to a tiled GeoTIFF with overviews."
-
-
-class OpenTask(BaseModel):
-    """Look at a file, and make its preview."""
-
-    kind: Literal["open"] = "open"
-    path: Path
-    name: str | None
-    rendering: Rendering | None
-
-
-class DrawTask(BaseModel):
-    """Draw a window of a scene at a size."""
-
-    model_config = _WIRE
-    kind: Literal["draw"] = "draw"
-    scene: Scene
-    window: Window
-    width: int
-    height: int
-    encoding: Encoding
-
-
-class Job(BaseModel):
-    """A line of input."""
-
-    model_config = _WIRE
-    task: Annotated[OpenTask | DrawTask, Field(discriminator="kind")]
-
-
-class Reply(BaseModel):
-    """A line of output: an error, or a drawing and, after opening, the scene."""
-
-    model_config = _WIRE
-    error: str | None = None
-    scene: Scene | None = None
-    drawing: Drawing | None = None
+GONE = "The file is not there any more. Choose it again."
+FORBIDDEN = "The file cannot be opened: its owner does not allow it. Choose another one."
 
 
 def perform(task: OpenTask | DrawTask) -> Reply:
@@ -68,11 +26,16 @@ def perform(task: OpenTask | DrawTask) -> Reply:
         return Reply(drawing=draw(task.scene, task.window, task.width, task.height, task.encoding))
     except SceneError as error:
         return Reply(error=str(error))
+    except FileNotFoundError:
+        return Reply(error=GONE)
+    except PermissionError:
+        return Reply(error=FORBIDDEN)
     except MemoryError:
         return Reply(error=OUT_OF_MEMORY)
-    except Exception:
+    except Exception as error:
         # Decoders raise what they like on files that lie; the person needs to know only that this one did.
-        return Reply(error=DAMAGED)
+        wants_memory = any(word in f"{error} {error.__cause__}".lower() for word in ("memory", "alloc"))
+        return Reply(error=OUT_OF_MEMORY if wants_memory else damaged(_kind(task)))
 
 
 def serve(lines: BinaryIO, replies: BinaryIO) -> None:
@@ -82,22 +45,16 @@ def serve(lines: BinaryIO, replies: BinaryIO) -> None:
         replies.flush()
 
 
-def confine(memory_bytes: int) -> None:
-    """Gives up what a decoder has no need of: more memory, writing files, core dumps."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    for limit, value in ((resource.RLIMIT_DATA, memory_bytes), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
-        resource.setrlimit(limit, (value, value))
+def _kind(task: OpenTask | DrawTask) -> str:
+    return sniff_file(task.path if isinstance(task, OpenTask) else task.scene.path).name
 
 
 def main() -> None:
-    """Confines the process and serves."""
+    """Serves on the standard streams."""
     replies = os.fdopen(os.dup(1), "wb")
     # Whatever a decoder prints goes to the error output, not between the replies.
     os.dup2(2, 1)
-    confine(int(sys.argv[1]))
+    warnings.simplefilter("ignore")
     serve(sys.stdin.buffer, replies)
 
 

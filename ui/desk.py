@@ -7,6 +7,7 @@ called off.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +16,24 @@ import gradio as gr
 from async_lru import alru_cache
 from cachetools import TTLCache
 
-from client.errors import InputError, NadirError
+from client.boxes import parse_boxes
+from client.errors import InputError, NadirError, SceneError
 from client.events import Done, FinalEvent, Running
 from client.jobs import JobClient
 from client.payload import chat_request
 from ui.components.answer import Remedies, final_error, render_completion, render_failure, render_partial
 from ui.components.job_status import JobCourse, render_status
+from ui.components.objects import ObjectsView, objects_view
+from ui.components.scene import format_area
+from ui.components.viewer import PictureView
 from ui.fragments import render
 from ui.record import JobRecord, read_record
-from ui.shelf import SceneShelf
+from ui.shelf import SceneShelf, Sizing
 
 REMEMBERED_S = 900
 """How long a submission under way is remembered, in seconds: longer than any submission takes."""
+LIMIT_WAIT_S = 3
+"""How long a scene waits to be shown for what the service says of its limits, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class JobDesk:
         self._called_off: TTLCache[str, bool] = TTLCache(maxsize=10_000, ttl=REMEMBERED_S)
         self._courses: TTLCache[str, JobCourse] = TTLCache(maxsize=10_000, ttl=REMEMBERED_S)
         self._engine = alru_cache(ttl=REMEMBERED_S)(self._ask_for_engine)
+        self._limit = alru_cache(ttl=REMEMBERED_S)(self._ask_for_limit)
 
     async def submit(self, value: Any) -> AsyncIterator[Shown]:
         """Prepares the picture and submits the job of a record that has none yet."""
@@ -73,7 +81,7 @@ class JobDesk:
         course = self._courses[record.key] = JobCourse.submitting(self.client.service)
         yield Shown(self._status(course), self._partial(record, ""), busy=True)
         try:
-            record = record.model_copy(update={"call_id": await self._send(record)})
+            record = await self._send(record)
         except NadirError as error:
             yield self._refused(record, error)
             return
@@ -115,14 +123,22 @@ class JobDesk:
             return f"The job could not be cancelled: {error}"
         return None
 
-    async def _send(self, record: JobRecord) -> str:
+    async def max_pixels(self) -> int | None:
+        """Returns the most pixels that the service looks at; None where it does not say, or not soon."""
+        try:
+            async with asyncio.timeout(LIMIT_WAIT_S):
+                return await self._limit()
+        except (TimeoutError, NadirError):
+            return None
+
+    async def _send(self, record: JobRecord) -> JobRecord:
+        """Returns the record of the submitted job."""
         if not record.prompt.strip():
             raise InputError("There is no question yet." if self._asks else "There is no prompt yet.")
-        source = record.scene.model_dump(exclude={"name"}, exclude_none=True) if record.scene else None
-        if not source:
+        if record.scene is None or not record.scene.source:
             raise InputError("There is no scene yet. Drop one, or pick a sample.")
-        name = record.scene.name if record.scene else ""
-        _, picture = await self._shelf.picture(source, name, record.detail)
+        sizing = Sizing(record.detail, record.enlarge, await self.max_pixels())
+        picture, sent = await self._shelf.picture(record.scene, sizing)
         request = chat_request(
             self.client.service,
             record.prompt,
@@ -134,7 +150,7 @@ class JobDesk:
         job = await self.client.submit(request, idempotency_key=record.key)
         if self._called_off.pop(record.key, False):
             await job.cancel()
-        return job.call_id
+        return record.model_copy(update={"call_id": job.call_id, "sent": sent})
 
     async def _ended(self, record: JobRecord, course: JobCourse, event: FinalEvent) -> Shown:
         if not isinstance(event, Done):
@@ -147,15 +163,35 @@ class JobDesk:
             max_tokens=record.max_tokens,
             remedies=self._remedies,
             question=self._question(record),
+            area=_area(record),
+            picture=self._seen(record),
+            objects=await self._objects(record, event.completion.text),
         )
         kept = self._kept(record, state=str(event.stage), answer=event.completion.text[:20_000])
         return Shown(self._status(course), answer + self._turns(record), kept, busy=False)
+
+    async def _objects(self, record: JobRecord, text: str) -> ObjectsView | None:
+        boxes = parse_boxes(text)
+        if not boxes or record.sent is None or record.scene is None:
+            return None
+        try:
+            scene = await self._shelf.scene(record.scene)
+        except SceneError:
+            scene = None
+        return objects_view(boxes, record.scene, record.sent, scene)
+
+    def _seen(self, record: JobRecord) -> PictureView | None:
+        return self._shelf.view_of(record.sent, "What the model saw") if record.sent else None
 
     async def _ask_for_engine(self) -> str:
         try:
             return (await self.client.health()).engine or ""
         except NadirError:
             return ""
+
+    async def _ask_for_limit(self) -> int | None:
+        models = await self.client.models()
+        return min((card.max_pixels for card in models.data if card.max_pixels), default=None) if models else None
 
     def _refused(self, record: JobRecord, error: NadirError) -> Shown:
         kept = self._kept(record, state="refused")
@@ -175,3 +211,12 @@ class JobDesk:
 
     def _question(self, record: JobRecord) -> str:
         return record.prompt if self._asks else ""
+
+
+def _area(record: JobRecord) -> str:
+    """Returns which part of the scene was sent; empty for the whole of it."""
+    sent = record.sent
+    if sent is None or sent.shows_all:
+        return ""
+    size = f"area {sent.window.width} x {sent.window.height} px"
+    return f"{size}, {format_area(sent.footprint)}" if sent.footprint else size

@@ -11,6 +11,7 @@ from client.jobs import JobClient
 from client.samples import Sample
 from ui.components.scene import SceneValue
 from ui.components.services import check_services, render_banner, render_top_bar
+from ui.fragments import render
 from ui.pages.ask import build_ask
 from ui.pages.caption import ASK_ABOUT_ID, build_caption
 from ui.pages.working_view import CHECK_SERVICES_ID, WorkingView, connect_view
@@ -37,6 +38,7 @@ def build_page(clients: Mapping[str, JobClient], shelf: SceneShelf, samples: Seq
                 caption = build_caption(clients[CAPTIONING.key], shelf, samples)
             with gr.Tab("Ask", id="ask"):
                 ask = build_ask(clients[VQA.key], shelf, samples)
+        gr.HTML(render("viewer.html"), elem_classes=["nd-viewer-host"], apply_default_css=False)
         ask_about = gr.Button(visible="hidden", elem_id=ASK_ABOUT_ID)
         check = gr.Button(visible="hidden", elem_id=CHECK_SERVICES_ID)
         for view in (caption, ask):

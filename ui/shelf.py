@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from async_lru import alru_cache
 from gradio.processing_utils import save_bytes_to_cache
+from pydantic import ValidationError
 
 from client.errors import SceneError
 from client.imagery import SceneReader
 from client.payload import Detail, Picture
 from client.samples import Sample
-from client.scene import Scene
+from client.scene import Scene, Stretching, Window
+from ui.components.bands import band_controls, shape_key
 from ui.components.scene import (
     SceneValue,
     SceneView,
     empty_value,
-    payload_fact,
     preview_alt,
     ready_value,
     refused_value,
     resolve_upload,
     scene_facts,
+    scene_notes,
+    sent_facts,
 )
+from ui.components.viewer import PictureView, picture_view
+from ui.record import ChosenRendering, RecordedScene, SentPicture
 
 OPEN_SCENES = 64
-"""Scenes, previews and pictures that are remembered, so that a second question about a scene reads nothing anew."""
+"""Scenes and previews that are remembered, so that a second question about a scene reads nothing anew."""
+OPEN_PICTURES = 16
+"""Pictures to send that are remembered, each up to 20 MB."""
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg"}
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """How large the picture for the model may become."""
+
+    detail: Detail = Detail.STANDARD
+    enlarge: bool = False
+    """Whether a small scene grows to the size of the detail."""
+    max_pixels: int | None = None
+    """What the service looks at most, where it says so."""
 
 
 class SceneShelf:
@@ -39,67 +60,117 @@ class SceneShelf:
         self._upload_dir = upload_dir
         self._open = alru_cache(maxsize=OPEN_SCENES)(self._open_file)
         self._preview_url = alru_cache(maxsize=OPEN_SCENES)(self._make_preview)
-        self._picture = alru_cache(maxsize=8)(self._make_picture)
+        self._picture = alru_cache(maxsize=OPEN_PICTURES)(self._make_picture)
 
-    async def show(self, value: SceneValue | None, detail: Detail) -> SceneValue:
+    async def show(self, value: SceneValue | None, sizing: Sizing) -> SceneValue:
         """Returns the panel's new value: the scene drawn, or why it cannot be read."""
-        source = (value or {}).get("source")
+        value = value or {}
+        turn = value["turn"] if isinstance(value.get("turn"), int) else 0
+        source = value.get("source")
         if not isinstance(source, Mapping):
-            return empty_value()
+            return empty_value(turn)
         if "refusal" in source:
-            return refused_value(str(source["refusal"])[:300])
+            return refused_value(str(source["refusal"])[:300], turn)
         try:
-            return ready_value(await self._view(source, str((value or {}).get("name") or ""), detail), source)
+            recorded = await self._recall(_read_scene(value, source), value.get("remembered"))
+            return ready_value(await self._view(recorded, sizing), recorded, turn)
         except SceneError as error:
-            return refused_value(str(error))
+            return refused_value(str(error), turn)
 
-    async def picture(self, source: Mapping[str, Any] | None, name: str, detail: Detail) -> tuple[Scene, Picture]:
-        """Returns the scene that the browser names and what of it is sent.
+    async def scene(self, recorded: RecordedScene) -> Scene:
+        """Returns the scene that the browser names, rendered as it was chosen.
 
         Raises:
-            SceneError: there is none, or it cannot be read.
+            SceneError: it is not there any more, or cannot be read.
         """
-        scene = await self._scene(source or {}, name)
-        return scene, await self._picture(Known(scene), detail)
+        chosen = recorded.rendering or ChosenRendering()
+        if sample := self.samples.get(recorded.sample or ""):
+            return await self._open(sample.path, 0, "", chosen)
+        path = resolve_upload(recorded.upload or "", self._upload_dir)
+        if path is None:
+            raise SceneError("The scene is no longer on the server. Drop it again.")
+        return await self._open(path, path.stat().st_mtime_ns, recorded.name, chosen)
 
-    async def _view(self, source: Mapping[str, Any], name: str, detail: Detail) -> SceneView:
-        scene, picture = await self.picture(source, name, detail)
+    async def picture(self, recorded: RecordedScene, sizing: Sizing) -> tuple[Picture, SentPicture]:
+        """Returns what of a scene is sent, and the record of it.
+
+        Raises:
+            SceneError: the scene cannot be read, or the selected area is too narrow for the model.
+        """
+        return await self._picture(Known(await self.scene(recorded)), recorded.window, sizing)
+
+    def view_of(self, sent: SentPicture, title: str) -> PictureView | None:
+        """Returns a picture that was sent, for the viewer; None where it is no longer on the server."""
+        path = resolve_upload(str(self._upload_dir / sent.file), self._upload_dir)
+        return picture_view(sent, _url(path), title) if path else None
+
+    async def _recall(self, recorded: RecordedScene, remembered: Any) -> RecordedScene:
+        """Returns the scene with the rendering that was chosen for the last scene of the same shape, if any."""
+        if recorded.rendering is not None or not isinstance(remembered, Mapping) or not remembered:
+            return recorded
+        try:
+            rendering = ChosenRendering.model_validate(remembered.get(shape_key(await self.scene(recorded))))
+        except ValidationError:
+            return recorded
+        return recorded.model_copy(update={"rendering": rendering})
+
+    async def _view(self, recorded: RecordedScene, sizing: Sizing) -> SceneView:
+        scene = await self.scene(recorded)
         url, width, height = await self._preview_url(Known(scene))
-        sample = self.samples.get(str(source.get("sample")))
-        sent = payload_fact(len(picture.data), picture.width, picture.height, picture.tokens)
+        sent, trouble = await self._try_picture(recorded, sizing)
+        sample = self.samples.get(recorded.sample or "")
         return SceneView(
             name=sample.title if sample else scene.name,
             preview_url=url,
             width=width,
             height=height,
+            scene_width=scene.width,
+            scene_height=scene.height,
             alt=preview_alt(scene),
-            facts=(*scene_facts(scene), sent),
+            facts=(*scene_facts(scene), *(sent_facts(sent) if sent else ())),
             decisions=scene.decisions,
+            notes=scene_notes(scene),
+            controls=band_controls(scene, recorded.rendering.stretch if recorded.rendering else Stretching.AUTOMATIC),
+            window=recorded.window and recorded.window.within(scene.width, scene.height),
+            picture=self.view_of(sent, "What the model sees") if sent else None,
+            trouble=trouble,
             attribution=sample.attribution if sample else "",
         )
 
-    async def _scene(self, source: Mapping[str, Any], name: str) -> Scene:
-        path, version = self._locate(source)
-        return await self._open(path, version, name)
+    async def _try_picture(self, recorded: RecordedScene, sizing: Sizing) -> tuple[SentPicture | None, str]:
+        try:
+            return (await self.picture(recorded, sizing))[1], ""
+        except SceneError as error:
+            return None, str(error)
 
-    def _locate(self, source: Mapping[str, Any]) -> tuple[Path, int]:
-        if sample := self.samples.get(str(source.get("sample"))):
-            return sample.path, 0
-        path = resolve_upload(str(source.get("upload") or ""), self._upload_dir)
-        if path is None:
-            raise SceneError("The scene is no longer on the server. Drop it again.")
-        return path, path.stat().st_mtime_ns
-
-    async def _open_file(self, path: Path, _version: int, name: str) -> Scene:
-        return await self._reader.open(path, name=name or path.name)
+    async def _open_file(self, path: Path, _version: int, name: str, chosen: ChosenRendering) -> Scene:
+        return await self._reader.open(path, name=name or path.name, rendering=chosen.rendering)
 
     async def _make_preview(self, scene: Known) -> tuple[str, int, int]:
         preview = await self._reader.preview(scene.scene)
-        saved = save_bytes_to_cache(preview.data, "preview.webp", cache_dir=str(self._upload_dir))
-        return f"gradio_api/file={saved}", preview.width, preview.height
+        return _url(await self._save(preview.data, "preview.webp")), preview.width, preview.height
 
-    async def _make_picture(self, scene: Known, detail: Detail) -> Picture:
-        return await self._reader.picture(scene.scene, detail)
+    async def _make_picture(self, known: Known, window: Window | None, sizing: Sizing) -> tuple[Picture, SentPicture]:
+        scene = known.scene
+        picture = await self._reader.picture(
+            scene, sizing.detail, window=window, enlarge=sizing.enlarge, max_pixels=sizing.max_pixels
+        )
+        path = await self._save(picture.data, f"picture.{EXTENSIONS[picture.mime]}")
+        return picture, SentPicture(
+            file=path.relative_to(self._upload_dir).as_posix(),
+            mime=picture.mime,
+            width=picture.width,
+            height=picture.height,
+            size_bytes=len(picture.data),
+            window=picture.window,
+            scene_width=scene.width,
+            scene_height=scene.height,
+            footprint=scene.footprint(picture.window),
+        )
+
+    async def _save(self, data: bytes, name: str) -> Path:
+        """Returns where the bytes are kept, in a folder named by their hash."""
+        return Path(await asyncio.to_thread(save_bytes_to_cache, data, name, cache_dir=str(self._upload_dir)))
 
 
 class Known:
@@ -107,10 +178,22 @@ class Known:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self._identity = (scene.digest, scene.path, repr(scene.rendering))
+        self._identity = (scene.digest, scene.path, scene.rendering)
 
     def __hash__(self) -> int:
         return hash(self._identity)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Known) and other._identity == self._identity
+
+
+def _read_scene(value: Mapping[str, Any], source: Mapping[str, Any]) -> RecordedScene:
+    wanted = {key: value.get(key) for key in ("rendering", "window")}
+    try:
+        return RecordedScene.model_validate({**source, "name": value.get("name") or "", **wanted})
+    except ValidationError:
+        raise SceneError("The scene is no longer on the server. Drop it again.") from None
+
+
+def _url(path: Path) -> str:
+    return f"gradio_api/file={path}"

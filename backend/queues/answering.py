@@ -22,7 +22,7 @@ from backend.engines import (
     TextPiece,
 )
 from backend.queues.live import LiveJob
-from backend.queues.records import Outcome
+from backend.queues.outcome import Outcome
 from backend.services import ServiceSpec
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from backend.contract import PENDING_STAGES, RETENTION_DAYS, Completion, Stage
 from backend.queues import JobStatus
 from backend.queues.database import insert_if_new, metadata
 from backend.queues.images import remove_images
+from backend.queues.outcome import Outcome
 
 RETENTION_S = RETENTION_DAYS * 24 * 3600
 """How long a job is kept after its end, in seconds."""
@@ -57,17 +58,6 @@ class Begun:
     """Unix time in seconds."""
     attempts: int
     """Runs begun so far, this one included; a run that a shutdown stopped does not count."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a job ended."""
-
-    stage: Stage
-    completion: Completion | None = None
-    error: str | None = None
-    error_status: int = 500
-    traceback: str | None = None
 
 
 def add_job(connection: sa.Connection, *, call_id: str, service: str, request: str, now: float) -> bool:

@@ -21,9 +21,9 @@ from backend.queues.answering import answer_job, failed
 from backend.queues.database import JobDatabase
 from backend.queues.images import MissingImage, load_images, put_back
 from backend.queues.live import Bells, LiveJob
+from backend.queues.outcome import Outcome
 from backend.queues.records import (
     Begun,
-    Outcome,
     begin_run,
     end_run,
     find_current_runs,

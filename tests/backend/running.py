@@ -32,6 +32,8 @@ async def running_gateway(
     """Serves a gateway whose engine plays the script."""
     engine = ScriptedEngine(*script)
     queue = FakeQueue(engine, limit)
-    async with serving(create_gateway(service, queue, options)) as url, httpx.AsyncClient(base_url=url) as http:
+    app = create_gateway(service, queue, options)
+    # Without TLS there is nothing to verify, and loading the certificates would take longer than most tests.
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, verify=False) as http:
         yield Running(url, http, queue, engine)
         await queue.close()

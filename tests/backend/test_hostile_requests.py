@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from starlette.requests import Request
 
 from backend.answers import Refusal
@@ -26,10 +27,20 @@ LIMIT = 200_000
 IMAGE_HOSTS = ("tiles.example", "localhost:8080", "93.184.216.34")
 
 
-@pytest.fixture
-async def gateway() -> AsyncIterator[Running]:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_gateway() -> AsyncIterator[Running]:
     async with running_gateway(options=GatewayOptions(max_request_bytes=LIMIT, image_hosts=IMAGE_HOSTS)) as running:
         yield running
+
+
+@pytest.fixture
+def gateway(shared_gateway: Running) -> Running:
+    """The module's gateway, which has taken no request yet: one for all, as no refusal may harm the next call."""
+    shared_gateway.queue.requests.clear()
+    return shared_gateway
 
 
 def assert_is_error(answer: httpx.Response, status: int, words: str) -> None:

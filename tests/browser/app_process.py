@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_S = 60.0
+START_S = 180.0
 FOREIGN = ("CAPTION_", "VQA_", "UPSTREAM_", "MODAL_", "DATABASE_URL", "DATA_DIR", "PORT", "HOST", "SYSTEM", "SPACE_")
 
 

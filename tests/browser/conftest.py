@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.browser.app_process import AppProcess
 from tests.browser.chromium import FLAGS, MISSING, find_chromium
@@ -15,6 +15,10 @@ from tests.openai_stub import OpenAIStub
 from tests.serving import serving
 
 EXECUTABLE = find_chromium()
+PATIENCE_MS = 30_000
+"""How long the page may take over anything, on a slow machine."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,7 +66,7 @@ def model(shared_model: tuple[OpenAIStub, str]) -> OpenAIStub:
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A browser profile of its own. Whatever the page logs as an error fails the test."""
     context = await browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     yield context
     await context.close()

@@ -31,7 +31,7 @@ def answer(page: Page, view: str = "caption"):
 
 
 async def test_an_uploaded_scene_is_described_and_every_stage_is_shown(page: Page, model: OpenAIStub) -> None:
-    model.mode, model.loading_answers = "hold", 3
+    model.mode, model.loading_answers = "hold", 1_000
     await upload(page, GEOTIFF)
     await expect(page.locator("#caption-scene .nd-chips")).to_contain_text("EPSG:32621")
     await page.evaluate(
@@ -41,6 +41,7 @@ async def test_an_uploaded_scene_is_described_and_every_stage_is_shown(page: Pag
     )
     await page.click("#caption-go")
     await expect_state(page, "starting")
+    model.loading_answers = 0
     await expect_state(page, "running")
     await expect(answer(page)).to_contain_text("Two")
     await expect(answer(page)).not_to_contain_text("harbour")
@@ -212,14 +213,16 @@ async def test_a_killed_app_goes_on_with_the_job_when_it_is_started_again(
         await upload(page, PHOTO)
         await page.click("#caption-go")
         await expect_state(page, "running")
+        await page.fill("#caption-prompt textarea", "My next prompt")
         await app.end(signal.SIGKILL)
+        await expect(page.get_by_text("The connection to Nadir is lost")).to_be_visible()
         await app.start()
-        await page.goto(app.url)
+        await expect(page.get_by_text("The connection to Nadir is lost")).to_be_hidden()
         await expect_state(page, "running")
+        await expect(page.locator("#caption-prompt textarea")).to_have_value("My next prompt")
         model.go_on.set()
         await expect(answer(page)).to_contain_text(ANSWER)
-        await app.end()
-        assert app.exit_code in (0, -signal.SIGTERM)
+        assert "Traceback" not in await app.end()
         await page.close()
 
 
@@ -234,3 +237,12 @@ async def test_a_service_that_does_not_answer_is_named_before_anything_is_sent(
     await expect(page.locator(".nd-badge")).to_have_text(re.compile("not reached"))
     await page.close()
     await app.end()
+
+
+async def test_the_code_for_the_request_carries_the_prompt_of_the_page(page: Page) -> None:
+    await page.fill("#caption-prompt textarea", "Describe the bridge.")
+    await page.get_by_role("button", name="Use via API").first.click()
+    dialog = page.get_by_role("dialog", name="Use via API")
+    await expect(dialog).to_contain_text("Describe the bridge.")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()

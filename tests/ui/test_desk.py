@@ -1,23 +1,34 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backend.contract import AnswerMessage, ChatRequest, Choice, Completion, Health
+from backend.contract import AnswerMessage, ChatRequest, Choice, Completion, Health, ModelCard, ModelList
 from backend.services import VQA, ServiceSpec
 from client.errors import NadirError, SceneError, ServiceUnreachable
 from client.events import Done, JobEvent, Running
-from client.payload import Detail, Picture
+from client.payload import Picture
 from client.scene import Window
 from ui.components.answer import Action, Remedies
 from ui.desk import JobDesk, Shown
+from ui.record import RecordedScene, SentPicture
+from ui.shelf import Sizing
 
 BUTTON = Action("Button", "check", "target")
 KEY = "0123456789abcdef"
 PICTURE = Picture(data=b"png", mime="image/png", width=32, height=32, lossless=True, window=Window(0, 0, 32, 32))
+SENT = SentPicture(
+    file="ab/picture.png",
+    mime="image/png",
+    width=32,
+    height=32,
+    size_bytes=3,
+    window=Window(0, 0, 32, 32),
+    scene_width=32,
+    scene_height=32,
+)
 COMPLETION = Completion(id="chatcmpl-fc-1", model=VQA.model, choices=[Choice(message=AnswerMessage(content="A dam."))])
 
 
@@ -47,6 +58,7 @@ class Client:
         self.cancelled: list[str] = []
         self.refusal: NadirError | None = None
         self.while_submitting: Any = None
+        self.max_pixels: int | None = None
 
     async def submit(self, request: ChatRequest, *, idempotency_key: str | None = None) -> Job:
         self.requests.append((request, idempotency_key))
@@ -59,20 +71,28 @@ class Client:
     def job(self, call_id: str) -> Job:
         return Job(self, call_id)
 
+    async def models(self) -> ModelList | None:
+        return ModelList(data=[ModelCard(id=VQA.model, max_pixels=self.max_pixels)])
+
     async def health(self) -> Health:
         return Health(model=VQA.model, engine="preview")
 
 
 class Shelf:
-    async def picture(self, source: Any, name: str, detail: Detail) -> tuple[Path, Picture]:
-        if source.get("sample") != "dam":
+    def __init__(self) -> None:
+        self.sizings: list[Sizing] = []
+
+    async def picture(self, recorded: RecordedScene, sizing: Sizing) -> tuple[Picture, SentPicture]:
+        self.sizings.append(sizing)
+        if recorded.sample != "dam":
             raise SceneError("The scene is no longer on the server. Drop it again.")
-        return Path("dam.png"), PICTURE
+        return PICTURE, SENT
 
 
-def desk(client: Client) -> JobDesk:
+def desk(client: Client, shelf: Shelf | None = None) -> JobDesk:
     remedies = Remedies(again=BUTTON, check=BUTTON, keep_waiting=BUTTON)
-    return JobDesk(client, Shelf(), remedies=remedies, cancel_target="cancel", asks=True)  # type: ignore[arg-type]
+    shelf = shelf or Shelf()
+    return JobDesk(client, shelf, remedies=remedies, cancel_target="cancel", asks=True)  # type: ignore[arg-type]
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -90,6 +110,13 @@ async def test_a_submission_carries_the_key_that_the_browser_made() -> None:
     assert shown[0].busy
     assert shown[-1].record is not None
     assert shown[-1].record["call_id"] == "fc-1"
+
+
+async def test_the_picture_is_made_no_larger_than_the_service_looks_at() -> None:
+    client, shelf = Client(), Shelf()
+    client.max_pixels = 4_194_304
+    await collect(desk(client, shelf).submit(record(detail="full")))
+    assert shelf.sizings[0].max_pixels == 4_194_304
 
 
 async def test_a_record_that_has_its_job_is_not_submitted_again() -> None:

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from client.scene import Stretching
+from ui.components.bands import BandControls
 from ui.components.scene import (
+    Fact,
     SceneView,
     format_coordinates,
     format_gsd,
@@ -13,7 +16,7 @@ from ui.components.scene import (
     resolve_upload,
 )
 from ui.fragments import format_bytes, format_seconds
-from ui.record import read_record
+from ui.record import RecordedScene, read_record
 
 
 @pytest.fixture
@@ -41,8 +44,23 @@ def test_no_link_leads_out_of_the_uploads(uploads: Path) -> None:
 
 def test_names_and_decisions_are_data() -> None:
     nasty = "<img src=x onerror=alert(1)>"
-    view = SceneView(nasty, "gradio_api/file=x.webp", 10, 10, nasty, (), (nasty,), nasty)
-    assert "<img src=x" not in ready_value(view, {"upload": "x"})["html"]
+    view = SceneView(
+        name=nasty,
+        preview_url="gradio_api/file=x.webp",
+        width=10,
+        height=10,
+        scene_width=10,
+        scene_height=10,
+        alt=nasty,
+        facts=(Fact(nasty, nasty),),
+        decisions=(nasty,),
+        notes=((nasty, nasty),),
+        controls=BandControls(
+            shape=nasty, quick=(), bands=((1, nasty),), chosen=(1, 1, 1), stretch=Stretching.AUTOMATIC
+        ),
+        attribution=nasty,
+    )
+    assert "<img src=x" not in ready_value(view, RecordedScene(upload="x", name=nasty))["html"]
     assert "<img src=x" not in refused_value(nasty)["html"]
 
 

@@ -20,8 +20,12 @@ from client.errors import (
     WaitTimeout,
 )
 from client.events import Cancelled, Expired, Failed, FinalEvent
+from ui.components.objects import ObjectsView
+from ui.components.viewer import PictureView
 from ui.fragments import format_seconds, render
 
+DATA_BEGINNINGS = ("[", "{", "```", "<|")
+"""How an answer begins that is boxes and no prose; the list of objects then stands for it."""
 ENGINE_NAMES = {"openai": "own server", "vllm": "vLLM on Modal"}
 
 
@@ -77,6 +81,9 @@ def render_completion(
     max_tokens: int,
     remedies: Remedies,
     question: str = "",
+    area: str = "",
+    picture: PictureView | None = None,
+    objects: ObjectsView | None = None,
 ) -> str:
     """Renders a finished answer with its facts and buttons.
 
@@ -84,16 +91,21 @@ def render_completion(
         engine: what answered, by the name that the service gives; empty where it does not say.
         total_s: seconds from submission to the end; None where that is not known.
         max_tokens: what the answer was limited to.
+        area: which part of the scene it is about; empty for the whole.
+        picture: what the model saw.
+        objects: what the answer marks on the scene.
     """
     return _render_answer(
         completion.text.strip() or "The service returned an empty answer.",
         question=question,
-        facts=answer_facts(completion, engine=engine, total_s=total_s),
+        facts=[*answer_facts(completion, engine=engine, total_s=total_s), *([area] if area else [])],
         cut_off=completion.finish_reason == "length",
         max_tokens=max_tokens,
         document=completion.model_dump_json(indent=2),
         filename=f"{completion.id}.json",
         actions=(remedies.again, *remedies.onward),
+        picture=picture,
+        objects=objects,
     )
 
 
@@ -154,10 +166,13 @@ def _render_answer(
     document: str = "",
     filename: str = "",
     actions: Sequence[Action] = (),
+    picture: PictureView | None = None,
+    objects: ObjectsView | None = None,
 ) -> str:
     return render(
         "answer.html",
         text=text,
+        is_data=objects is not None and text.lstrip().startswith(DATA_BEGINNINGS),
         question=question,
         writing=writing,
         facts=facts,
@@ -166,4 +181,6 @@ def _render_answer(
         document=document,
         filename=filename,
         actions=actions,
+        picture=picture,
+        objects=objects,
     )

@@ -1,20 +1,24 @@
 """The scene panel: a drop zone that becomes the picture with its facts.
 
 The panel's value is what travels between browser and server, a JSON object with `html` (what is drawn), `source` (where
-the file is: an upload, or a sample by key) and `name`. Nothing of it is kept on the server.
+the file is: an upload, or a sample by key), `name`, and what the user chose: `rendering` and `window`. Nothing of it is
+kept on the server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from client.scene import Scene
+from client.scene import LonLat, Scene, Window
+from ui.components.bands import BandControls
+from ui.components.viewer import PictureView
 from ui.fragments import format_bytes, render
+from ui.record import RecordedScene, SentPicture
 
 SceneValue = dict[str, Any]
 ACCEPTED = "GeoTIFF, JPEG 2000, PNG, JPEG, WebP and others, any number of bands"
@@ -37,37 +41,54 @@ class SceneView:
     width: int
     height: int
     """Size of the preview in pixels."""
+    scene_width: int
+    scene_height: int
+    """Size of the scene in pixels."""
     alt: str
     facts: tuple[Fact, ...]
     decisions: tuple[str, ...]
+    notes: tuple[tuple[str, str], ...]
+    """What the file says of itself: names and values."""
+    controls: BandControls
+    window: Window | None = None
+    """The selected area; None for the whole scene."""
+    picture: PictureView | None = None
+    """What the model gets; None where no picture can be made."""
+    trouble: str = ""
+    """Why no picture can be made."""
     attribution: str = ""
 
 
 def scene_panel(elem_id: str) -> gr.HTML:
-    """Returns an empty scene panel. Its `input` event tells that the user chose another source, or none."""
+    """Returns an empty scene panel.
+
+    Its `input` event tells that the user chose another source, or none; its `edit` event that bands, stretch or area
+    changed.
+    """
     return gr.HTML(
         empty_value(),
         html_template="${value.html}",
-        js_on_load="nadir.attachScene(element, props, () => trigger('input'))",
+        js_on_load=f"nadir.attachScene(element, '{elem_id}', props, trigger, watch)",
         elem_id=elem_id,
         elem_classes=["nd-scene-host"],
         apply_default_css=False,
     )
 
 
-def empty_value() -> SceneValue:
-    """Returns the value of a panel without a scene."""
-    return {"html": _draw("empty"), "source": None, "name": ""}
+def empty_value(turn: int = 0) -> SceneValue:
+    """Returns the value of a panel without a scene. `turn` counts the panel's changes in the browser."""
+    return {"html": _draw("empty", turn), "source": None, "name": "", "turn": turn}
 
 
-def refused_value(message: str) -> SceneValue:
+def refused_value(message: str, turn: int = 0) -> SceneValue:
     """Returns the value of a panel whose file could not be read; `message` says why."""
-    return {"html": _draw("refused", message=message), "source": None, "name": ""}
+    return {"html": _draw("refused", turn, message=message), "source": None, "name": "", "turn": turn}
 
 
-def ready_value(view: SceneView, source: Mapping[str, str]) -> SceneValue:
+def ready_value(view: SceneView, recorded: RecordedScene, turn: int = 0) -> SceneValue:
     """Returns the value of a panel that shows a scene."""
-    return {"html": _draw("ready", view=view), "source": dict(source), "name": view.name}
+    drawn = {"html": _draw("ready", turn, view=view), "turn": turn}
+    return recorded.panel_value | drawn | {"name": view.name}
 
 
 def preview_alt(scene: Scene) -> str:
@@ -93,9 +114,24 @@ def scene_facts(scene: Scene) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-def payload_fact(size_bytes: int, width: int, height: int, tokens: int) -> Fact:
-    """Returns the fact about what would be sent."""
-    return Fact(f"sends {format_bytes(size_bytes)}, {tokens} tokens", f"The model gets {width} x {height} pixels")
+def scene_notes(scene: Scene) -> tuple[tuple[str, str], ...]:
+    """Returns what else the file says: where its corners are, and its tags."""
+    corners = scene.footprint_wgs84
+    places = [("Corners", "; ".join(format_coordinates(*corner) for corner in corners))] if corners else []
+    return (*places, *scene.tags.items())
+
+
+def sent_facts(sent: SentPicture) -> tuple[Fact, ...]:
+    """Returns the facts about what would be sent: the selected area, bytes and tokens."""
+    cost = Fact(
+        f"sends {format_bytes(sent.size_bytes)}, {sent.tokens} tokens",
+        f"The model gets {sent.width} x {sent.height} pixels",
+    )
+    if sent.shows_all:
+        return (cost,)
+    window = sent.window
+    area = Fact(f"area {window.width} x {window.height} px", f"From {window.x}, {window.y} of the scene")
+    return area, cost
 
 
 def format_gsd(metres: float) -> str:
@@ -108,10 +144,16 @@ def format_gsd(metres: float) -> str:
 
 
 def format_coordinates(longitude: float, latitude: float) -> str:
-    """Returns a place as `25.4321° S 54.5861° W`."""
+    """Returns a place as `25.4321° S 54.5861° W`. Longitudes may run on over the date line."""
+    longitude = (longitude + 180) % 360 - 180
     north_south = "N" if latitude >= 0 else "S"
     east_west = "E" if longitude >= 0 else "W"
     return f"{abs(latitude):.4f}° {north_south} {abs(longitude):.4f}° {east_west}"
+
+
+def format_area(footprint: Sequence[LonLat]) -> str:
+    """Returns a footprint by its first and its opposite corner."""
+    return f"{format_coordinates(*footprint[0])} to {format_coordinates(*footprint[2])}"
 
 
 def resolve_upload(value: str, upload_dir: Path) -> Path | None:
@@ -124,5 +166,5 @@ def resolve_upload(value: str, upload_dir: Path) -> Path | None:
     return resolved if resolved.is_file() and resolved.is_relative_to(upload_dir.resolve()) else None
 
 
-def _draw(state: str, *, view: SceneView | None = None, message: str = "") -> str:
-    return render("scene.html", state=state, view=view, message=message, accepted=ACCEPTED)
+def _draw(state: str, turn: int, *, view: SceneView | None = None, message: str = "") -> str:
+    return render("scene.html", state=state, turn=turn, view=view, message=message, accepted=ACCEPTED)

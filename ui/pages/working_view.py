@@ -13,23 +13,24 @@ import gradio as gr
 from backend.contract import MAX_OUTPUT_TOKENS
 from backend.services import ServiceSpec
 from client.jobs import JobClient
-from client.payload import Detail
+from client.payload import Detail, offered_details
 from client.samples import Sample
 from ui.components.answer import Action, Remedies, render_empty
 from ui.components.scene import SceneValue, scene_panel
+from ui.components.snippets import build_snippets
 from ui.desk import JobDesk, Shown
 from ui.fragments import render
 from ui.record import MAX_PROMPT_CHARACTERS, read_record
-from ui.shelf import SceneShelf
+from ui.shelf import SceneShelf, Sizing
 
 CHECK_SERVICES_ID = "nd-check-services"
 """Element id of the button that looks at the services again."""
 
-DETAIL_CHOICES = [
-    ("Fast, up to 1 megapixel", Detail.FAST.value),
-    ("Standard, up to 4 megapixels", Detail.STANDARD.value),
-    ("Full, up to 16.8 megapixels", Detail.FULL.value),
-]
+DETAIL_LABELS = {
+    Detail.FAST: "Fast, up to 1 megapixel",
+    Detail.STANDARD: "Standard, up to 4 megapixels",
+    Detail.FULL: "Full, up to 16.8 megapixels",
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class WorkingView:
     max_tokens: gr.Slider
     temperature: gr.Slider
     detail: gr.Dropdown
+    enlarge: gr.Checkbox
     go: gr.Button
     cancel: gr.Button
     again: gr.Button
@@ -75,6 +77,11 @@ class WorkingView:
         """What a desk's handlers change."""
         return [self.status, self.answer, self.record, self.go]
 
+    @property
+    def entered(self) -> list[gr.components.Component]:
+        """What the user has a say in, as a record keeps it."""
+        return [self.scene, self.prompt, self.max_tokens, self.temperature, self.detail, self.enlarge]
+
 
 def build_view(
     client: JobClient, shelf: SceneShelf, samples: Sequence[Sample], text: ViewText, onward: Sequence[Action] = ()
@@ -85,7 +92,7 @@ def build_view(
         again=Action("Send again", "rotate-cw", f"{text.name}-again"),
         check=Action("Check the service", "refresh-cw", CHECK_SERVICES_ID),
         keep_waiting=Action("Keep waiting", "clock-3", f"{text.name}-keep-waiting"),
-        onward=tuple(onward),
+        onward=(*onward, Action("Use via API", "code-xml", f"{text.name}-api")),
     )
     desk = JobDesk(client, shelf, remedies=remedies, cancel_target=f"{text.name}-cancel", asks=asks)
     with gr.Row(elem_classes=["nd-columns"], equal_height=False):
@@ -107,8 +114,9 @@ def build_view(
             )
             go = gr.Button(text.action, variant="primary", elem_id=f"{text.name}-go", elem_classes=["nd-go"])
             with gr.Accordion("Settings", open=False, elem_classes=["nd-settings"]):
-                detail = gr.Dropdown(
-                    DETAIL_CHOICES, value=Detail.STANDARD.value, label="Detail", info="How many pixels the model gets"
+                detail = _detail_chooser(Detail.STANDARD)
+                enlarge = gr.Checkbox(
+                    label="Enlarge small chips", info="Up to four times per side; more tokens, and small things larger"
                 )
                 max_tokens = gr.Slider(
                     16, MAX_OUTPUT_TOKENS, value=service.max_tokens, step=16, label="Longest answer", info="In tokens"
@@ -116,11 +124,17 @@ def build_view(
                 temperature = gr.Slider(
                     0, 1.5, value=service.temperature, step=0.05, label="Temperature", info="0 is the most repeatable"
                 )
+            gr.HTML(render("more.html", target=f"{text.name}-api"), apply_default_css=False)
         with gr.Column(scale=7, min_width=320, elem_classes=["nd-right", "nd-panel"]):
             status = gr.HTML("", elem_id=f"{text.name}-status", apply_default_css=False)
             answer = gr.HTML(
-                _draw_empty(text), elem_id=f"{text.name}-answer", elem_classes=["nd-result"], apply_default_css=False
+                _draw_empty(text),
+                js_on_load=f"nadir.attachAnswer(element, '{text.name}-scene', watch)",
+                elem_id=f"{text.name}-answer",
+                elem_classes=["nd-result"],
+                apply_default_css=False,
             )
+    build_snippets(service, client.base_url, f"{text.name}-api", [scene, prompt, max_tokens, temperature])
     return WorkingView(
         service=service,
         text=text,
@@ -131,6 +145,7 @@ def build_view(
         max_tokens=max_tokens,
         temperature=temperature,
         detail=detail,
+        enlarge=enlarge,
         go=go,
         cancel=_unseen_button(f"{text.name}-cancel"),
         again=_unseen_button(f"{text.name}-again"),
@@ -144,7 +159,7 @@ def build_view(
 def connect_view(view: WorkingView, page: gr.Blocks) -> None:
     """Wires a view's events: choosing a scene, sending, watching, cancelling, and finding its job again on load."""
     _connect_scene(view)
-    inputs = [view.scene, view.prompt, view.max_tokens, view.temperature, view.detail, view.record]
+    inputs = [*view.entered, view.record]
     for trigger in (view.go.click, view.again.click):
         drawn_up = trigger(None, inputs=inputs, outputs=[view.record], js=_new_job_js(view), api_visibility="private")
         _run_job(view, drawn_up)
@@ -156,15 +171,16 @@ def connect_view(view: WorkingView, page: gr.Blocks) -> None:
     restored = found.then(
         _restore_handler(view),
         inputs=[view.record],
-        outputs=[view.scene, view.prompt, view.max_tokens, view.temperature, view.detail],
+        outputs=view.entered,
         api_visibility="private",
     )
+    restored.then(None, js=f"() => nadir.restoreDraft('{view.text.name}')", api_visibility="private")
     _run_job(view, restored)
 
 
 def _connect_scene(view: WorkingView) -> None:
-    async def show(value: SceneValue, detail: str) -> SceneValue:
-        return await view.shelf.show(value, Detail(detail))
+    async def show(value: SceneValue, detail: str, enlarge: bool) -> SceneValue:
+        return await view.shelf.show(value, Sizing(Detail(detail), enlarge, await view.desk.max_pixels()))
 
     def clear_result(record: Any) -> tuple[Any, ...]:
         kept = read_record(record)
@@ -173,9 +189,15 @@ def _connect_scene(view: WorkingView) -> None:
         shown = Shown("", _draw_empty(view.text), busy=False).outputs(view.text.action)
         return (*shown[:2], None, shown[3])
 
-    view.scene.input(
-        show, inputs=[view.scene, view.detail], outputs=[view.scene], show_progress="hidden", api_visibility="private"
-    )
+    for changed in (view.scene.input, view.scene.edit, view.detail.input, view.enlarge.input):
+        changed(
+            show,
+            inputs=[view.scene, view.detail, view.enlarge],
+            outputs=[view.scene],
+            show_progress="hidden",
+            trigger_mode="multiple",
+            api_visibility="private",
+        )
     view.scene.input(
         clear_result, inputs=[view.record], outputs=view.shown, show_progress="hidden", api_visibility="private"
     ).then(
@@ -183,9 +205,6 @@ def _connect_scene(view: WorkingView) -> None:
         inputs=[view.record],
         js=f"(record) => {{ if (!record) nadir.leaveJob('{view.service.key}'); }}",
         api_visibility="private",
-    )
-    view.detail.change(
-        show, inputs=[view.scene, view.detail], outputs=[view.scene], show_progress="hidden", api_visibility="private"
     )
 
 
@@ -221,12 +240,14 @@ def _cancel_handler(view: WorkingView) -> Any:
 
 def _restore_handler(view: WorkingView) -> Any:
     async def restore(value: Any) -> tuple[Any, ...]:
+        max_pixels = await view.desk.max_pixels()
         record = read_record(value)
+        detail = _detail_offered(record.detail if record else Detail.STANDARD, max_pixels)
+        chooser = _detail_chooser(detail, max_pixels)
         if record is None or record.scene is None:
-            return (gr.skip(),) * 5
-        source = record.scene.model_dump(exclude={"name"}, exclude_none=True)
-        scene = await view.shelf.show({"source": source, "name": record.scene.name}, record.detail)
-        return (scene, record.prompt, record.max_tokens, record.temperature, record.detail.value)
+            return (*(gr.skip(),) * 4, chooser, gr.skip())
+        scene = await view.shelf.show(record.scene.panel_value, Sizing(detail, record.enlarge, max_pixels))
+        return (scene, record.prompt, record.max_tokens, record.temperature, chooser, record.enlarge)
 
     return restore
 
@@ -234,9 +255,25 @@ def _restore_handler(view: WorkingView) -> Any:
 def _new_job_js(view: WorkingView) -> str:
     asks = json.dumps(view.text.name == "ask")
     return (
-        "(scene, prompt, max_tokens, temperature, detail, before) => "
-        f"nadir.newJob('{view.service.key}', {{scene, prompt, max_tokens, temperature, detail}}, before, {asks})"
+        "(scene, prompt, max_tokens, temperature, detail, enlarge, before) => nadir.newJob("
+        f"'{view.service.key}', {{scene, prompt, max_tokens, temperature, detail, enlarge}}, before, {asks})"
     )
+
+
+def _detail_chooser(detail: Detail, max_pixels: int | None = None) -> gr.Dropdown:
+    """Returns the choice of detail, without those that the service would throw away."""
+    limit = f"; this service looks at up to {max_pixels / 1e6:.1f} megapixels" if max_pixels else ""
+    return gr.Dropdown(
+        [(DETAIL_LABELS[offered], offered.value) for offered in offered_details(max_pixels)],
+        value=detail.value,
+        label="Detail",
+        info=f"How many pixels the model gets{limit}",
+    )
+
+
+def _detail_offered(wanted: Detail, max_pixels: int | None) -> Detail:
+    offered = offered_details(max_pixels)
+    return wanted if wanted in offered else offered[-1]
 
 
 def _draw_samples(samples: Sequence[Sample]) -> str:
@@ -244,6 +281,7 @@ def _draw_samples(samples: Sequence[Sample]) -> str:
         {
             "key": sample.key,
             "title": sample.title,
+            "short_title": sample.short_title,
             "thumbnail": "data:image/webp;base64," + base64.b64encode(sample.thumbnail.read_bytes()).decode("ascii"),
         }
         for sample in samples

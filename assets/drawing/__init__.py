@@ -1,0 +1,1 @@
+"""Scenes drawn by program, with their exact truth."""
