@@ -59,7 +59,7 @@ class Batch:
         *,
         journal: Journal | None = None,
         max_concurrent: int = MOST,
-        on_change: Callable[[Progress], None] = lambda _: None,
+        on_change: Callable[[Progress], None] | None = None,
     ) -> None:
         """
         Args:
@@ -268,4 +268,5 @@ class Batch:
             self._journal.write(entry)
 
     def _tell(self) -> None:
-        self._on_change(self.progress)
+        if self._on_change:
+            self._on_change(self.progress)

@@ -8,7 +8,7 @@ from statistics import median, quantiles
 from client.clock import Clock
 
 START = 16
-MOST = 64
+MOST = 128
 
 QUICK = 1.4
 """Jobs that take up to this many times the shortest time do not wait for each other: there is room for more."""

@@ -1,4 +1,4 @@
-"""Jobs through a proxy that breaks a fifth of all exchanges in ten ways: `python -m tests.bench.bench_faults [JOBS]`."""
+"""Jobs through a proxy that breaks a fifth of all exchanges: `python -m tests.bench.bench_faults [JOBS]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time lost between a job's end and the caller's knowing it, and requests per job: `python -m tests.bench.bench_polling`.
+"""Time between a job's end and the caller's knowing it, and polls per job: `python -m tests.bench.bench_polling`.
 
 Each job time has a server and a client of its own; the jobs before the measured ones are there to learn from.
 """
@@ -6,6 +6,7 @@ Each job time has a server and a client of its own; the jobs before the measured
 from __future__ import annotations
 
 import asyncio
+import time
 from statistics import mean, median
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from client.jobs import JobClient
 from tests.bench import reference
 from tests.bench.processes import KINDS
 from tests.client.asking import question
-from tests.contract_server import ContractServer, ScriptedJob
+from tests.contract_server import ContractServer
 
 JOB_TIMES_S = (0.3, 1.0, 3.0, 10.0)
 LONG_JOB_S = 60.0
@@ -38,41 +39,40 @@ class Row(NamedTuple):
 
 async def run() -> list[Row]:
     """Measures everything at once, as nearly all of the time is spent waiting."""
-    cases = [
-        _measure(kind, client, job_s, JOBS)
-        for kind in KINDS
-        for client in ("reference", "Nadir")
-        for job_s in JOB_TIMES_S
-    ]
+    kinds = [(kind, client, job_s) for kind in KINDS for client in CLIENTS for job_s in JOB_TIMES_S]
+    cases = [_measure(*case, JOBS) for case in kinds]
     cases.append(_measure("with wait", "Nadir", LONG_JOB_S, 1, learning=0))
     return list(await asyncio.gather(*cases))
 
 
 async def _measure(kind: str, client: str, job_s: float, jobs: int, learning: int = LEARNING_JOBS) -> Row:
     async with ContractServer(job_s, extended=KINDS[kind]) as server:
-        if client == "Nadir":
-            await _wait_with_nadir(server.url, learning + jobs)
-        else:
-            await _wait_with_reference(server.url, jobs)
+        known_at = await CLIENTS[client](server.url, learning + jobs)
         measured = list(server.jobs.values())[-jobs:]
-    return _row(kind, client, job_s, measured)
+    lost = [at - (job.ended_at or at) for at, job in zip(known_at[-jobs:], measured, strict=True)]
+    return Row(kind, client, job_s, mean(lost), median(lost), 0.1 * job_s + 0.1, mean(job.polls for job in measured))
 
 
-async def _wait_with_nadir(url: str, jobs: int) -> None:
+async def _wait_with_nadir(url: str, jobs: int) -> list[float]:
+    known_at = []
     async with JobClient(VQA, url) as client:
         for _ in range(jobs):
             await (await client.submit(question())).result()
+            known_at.append(time.monotonic())
+    return known_at
 
 
-async def _wait_with_reference(url: str, jobs: int) -> None:
+async def _wait_with_reference(url: str, jobs: int) -> list[float]:
+    known_at = []
     async with httpx.AsyncClient(base_url=url) as http:
         for _ in range(jobs):
             await reference.poll(http, await reference.submit(http, "What is this?"))
+            known_at.append(time.monotonic())
+    return known_at
 
 
-def _row(kind: str, client: str, job_s: float, jobs: list[ScriptedJob]) -> Row:
-    lost = [job.lost_s for job in jobs]
-    return Row(kind, client, job_s, mean(lost), median(lost), 0.1 * job_s + 0.1, mean(job.polls for job in jobs))
+CLIENTS = {"reference": _wait_with_reference, "Nadir": _wait_with_nadir}
+"""Runs so many jobs one after the other, and returns when the client knew each one's end, by `time.monotonic`."""
 
 
 if __name__ == "__main__":
