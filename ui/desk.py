@@ -34,6 +34,8 @@ REMEMBERED_S = 900
 """How long a submission under way is remembered, in seconds: longer than any submission takes."""
 LIMIT_WAIT_S = 3
 """How long a scene waits to be shown for what the service says of its limits, in seconds."""
+LIMIT_KEPT_S = 60
+"""How long that is believed, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class JobDesk:
         self._called_off: TTLCache[str, bool] = TTLCache(maxsize=10_000, ttl=REMEMBERED_S)
         self._courses: TTLCache[str, JobCourse] = TTLCache(maxsize=10_000, ttl=REMEMBERED_S)
         self._engine = alru_cache(ttl=REMEMBERED_S)(self._ask_for_engine)
-        self._limit = alru_cache(ttl=REMEMBERED_S)(self._ask_for_limit)
+        self._limit = alru_cache(ttl=LIMIT_KEPT_S)(self._ask_for_limit)
 
     async def submit(self, value: Any) -> AsyncIterator[Shown]:
         """Prepares the picture and submits the job of a record that has none yet.
@@ -78,7 +80,7 @@ class JobDesk:
         A job that was refused once is not sent again unasked: its refusal is shown.
         """
         record = read_record(value)
-        if record is None or record.call_id:
+        if record is None or record.call_id or record.state:
             yield UNCHANGED
             return
         if record.state:
@@ -131,11 +133,10 @@ class JobDesk:
 
     async def max_pixels(self) -> int | None:
         """Returns the most pixels that the service looks at; None where it does not say, or not soon."""
-        try:
-            async with asyncio.timeout(LIMIT_WAIT_S):
-                return await self._limit()
-        except (TimeoutError, NadirError):
-            return None
+        asking = asyncio.ensure_future(self._limit())
+        # It goes on beyond the wait, so that a service which wakes up slowly is known the next time.
+        done, _ = await asyncio.wait({asking}, timeout=LIMIT_WAIT_S)
+        return asking.result() if done else None
 
     async def _send(self, record: JobRecord) -> JobRecord:
         """Returns the record of the submitted job."""
@@ -202,7 +203,10 @@ class JobDesk:
             return ""
 
     async def _ask_for_limit(self) -> int | None:
-        models = await self.client.models()
+        try:
+            models = await self.client.models()
+        except NadirError:
+            return None
         return min((card.max_pixels for card in models.data if card.max_pixels), default=None) if models else None
 
     def _refused(self, record: JobRecord, error: NadirError) -> Shown:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from backend.contract import AnswerMessage, ChatRequest, Choice, Completion, Hea
 from backend.services import VQA, ServiceSpec
 from client.errors import NadirError, SceneError, ServiceUnreachable
 from client.events import Done, Failed, JobEvent, Running
-from client.payload import Picture
-from client.scene import Window
+from client.payload import Detail, Picture
+from client.scene import Band, Rendering, Scene, Window
 from ui.components.answer import Action, Remedies
+from ui.components.viewer import PictureView, picture_view
 from ui.desk import JobDesk, Shown
 from ui.record import RecordedScene, SentPicture
 from ui.shelf import Sizing
@@ -19,15 +21,28 @@ from ui.shelf import Sizing
 BUTTON = Action("Button", "check", "target")
 KEY = "0123456789abcdef"
 PICTURE = Picture(data=b"png", mime="image/png", width=32, height=32, lossless=True, window=Window(0, 0, 32, 32))
+SCENE = Scene(
+    path=Path("dam.png"),
+    name="dam.png",
+    format="PNG",
+    byte_size=1,
+    digest="0",
+    width=64,
+    height=32,
+    bands=(Band(1, "Grey", "uint8", "gray"),),
+    dtype="uint8",
+    rendering=Rendering(),
+)
 SENT = SentPicture(
-    file="ab/picture.png",
+    file="0a/picture.png",
     mime="image/png",
     width=32,
     height=32,
     size_bytes=3,
-    window=Window(0, 0, 32, 32),
-    scene_width=32,
+    window=PICTURE.window,
+    scene_width=64,
     scene_height=32,
+    footprint=((10, 50), (11, 50), (11, 49), (10, 49)),
 )
 COMPLETION = Completion(id="chatcmpl-fc-1", model=VQA.model, choices=[Choice(message=AnswerMessage(content="A dam."))])
 
@@ -58,7 +73,7 @@ class Client:
         self.cancelled: list[str] = []
         self.refusal: NadirError | None = None
         self.while_submitting: Any = None
-        self.max_pixels: int | None = None
+        self.limit: int | NadirError | None = None
 
     async def submit(self, request: ChatRequest, *, idempotency_key: str | None = None) -> Job:
         self.requests.append((request, idempotency_key))
@@ -71,22 +86,32 @@ class Client:
     def job(self, call_id: str) -> Job:
         return Job(self, call_id)
 
-    async def models(self) -> ModelList | None:
-        return ModelList(data=[ModelCard(id=VQA.model, max_pixels=self.max_pixels)])
-
     async def health(self) -> Health:
         return Health(model=VQA.model, engine="preview")
 
+    async def models(self) -> ModelList | None:
+        if isinstance(self.limit, NadirError):
+            raise self.limit
+        return ModelList(data=[ModelCard(id=VQA.model, max_pixels=self.limit)])
+
 
 class Shelf:
+    """A shelf with one scene."""
+
     def __init__(self) -> None:
         self.sizings: list[Sizing] = []
 
-    async def picture(self, recorded: RecordedScene, sizing: Sizing) -> tuple[Picture, SentPicture]:
+    async def picture(self, scene: RecordedScene, sizing: Sizing) -> tuple[Picture, SentPicture]:
         self.sizings.append(sizing)
-        if recorded.sample != "dam":
+        return PICTURE, (await self.scene(scene)) and SENT
+
+    async def scene(self, scene: RecordedScene) -> Scene:
+        if scene.sample != "dam":
             raise SceneError("The scene is no longer on the server. Drop it again.")
-        return PICTURE, SENT
+        return SCENE
+
+    def view_of(self, sent: SentPicture, title: str) -> PictureView:
+        return picture_view(sent, sent.file, title)
 
     async def thumbnail(self, recorded: RecordedScene) -> str:
         return f"data:image/webp;base64,{recorded.sample}"
@@ -94,8 +119,7 @@ class Shelf:
 
 def desk(client: Client, shelf: Shelf | None = None) -> JobDesk:
     remedies = Remedies(again=BUTTON, check=BUTTON, keep_waiting=BUTTON)
-    shelf = shelf or Shelf()
-    return JobDesk(client, shelf, remedies=remedies, cancel_target="cancel", asks=True)  # type: ignore[arg-type]
+    return JobDesk(client, shelf or Shelf(), remedies=remedies, cancel_target="cancel", asks=True)  # type: ignore[arg-type]
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -119,13 +143,6 @@ async def test_a_submitted_record_carries_a_thumbnail_of_its_scene() -> None:
     shown = await collect(desk(Client()).submit(record()))
     assert shown[-1].record is not None
     assert shown[-1].record["thumbnail"] == "data:image/webp;base64,dam"
-
-
-async def test_the_picture_is_made_no_larger_than_the_service_looks_at() -> None:
-    client, shelf = Client(), Shelf()
-    client.max_pixels = 4_194_304
-    await collect(desk(client, shelf).submit(record(detail="full")))
-    assert shelf.sizings[0].max_pixels == 4_194_304
 
 
 async def test_a_record_that_has_its_job_is_not_submitted_again() -> None:
@@ -230,3 +247,37 @@ async def test_cancelling_a_running_job_asks_the_service() -> None:
     client = Client()
     await desk(client).cancel(record(call_id="fc-1"))
     assert client.cancelled == ["fc-1"]
+
+
+async def test_a_job_keeps_what_was_sent_and_its_answer_says_which_area_it_is_about() -> None:
+    client = Client(Done("fc-1", COMPLETION))
+    made = desk(client)
+    kept = (await collect(made.submit(record())))[-1].record
+    assert kept is not None
+    answer = (await collect(made.watch(kept)))[-1].answer or ""
+    assert "area 32 x 32 px, 50.0000° N 10.0000° E to 49.0000° N 11.0000° E" in answer
+    assert 'data-view="0a/picture.png"' in answer
+
+
+async def test_the_picture_is_made_as_the_user_and_the_service_want_it() -> None:
+    client, shelf = Client(), Shelf()
+    client.limit = 1_000_000
+    await collect(desk(client, shelf).submit(record(detail="full", enlarge=True)))
+    assert shelf.sizings == [Sizing(Detail.FULL, enlarge=True, max_pixels=1_000_000)]
+
+
+async def test_a_service_that_does_not_say_what_it_takes_limits_nothing() -> None:
+    client = Client()
+    client.limit = ServiceUnreachable("Nothing answers.")
+    assert await desk(client).max_pixels() is None
+
+
+async def test_boxes_in_an_answer_are_listed_and_those_of_a_scene_that_is_gone_are_not_exported() -> None:
+    text = '[{"bbox_2d": [0, 0, 500, 500], "label": "spillway"}]'
+    boxes = COMPLETION.model_copy(update={"choices": [Choice(message=AnswerMessage(content=text))]})
+    for scene, exported in (("dam", True), ("gone", False)):
+        client = Client(Done("fc-1", boxes))
+        value = record(call_id="fc-1", scene={"sample": scene}, sent=SENT.model_dump(mode="json"))
+        answer = (await collect(desk(client).watch(value)))[-1].answer or ""
+        assert "spillway" in answer
+        assert ("GeoJSON" in answer) is exported

@@ -44,6 +44,7 @@ def test_no_link_leads_out_of_the_uploads(uploads: Path) -> None:
 
 def test_names_and_decisions_are_data() -> None:
     nasty = "<img src=x onerror=alert(1)>"
+    controls = BandControls(nasty, (), ((1, nasty),), (1, 1, 1), Stretching.AUTOMATIC)
     view = SceneView(
         name=nasty,
         preview_url="gradio_api/file=x.webp",
@@ -55,12 +56,11 @@ def test_names_and_decisions_are_data() -> None:
         facts=(Fact(nasty, nasty),),
         decisions=(nasty,),
         notes=((nasty, nasty),),
-        controls=BandControls(
-            shape=nasty, quick=(), bands=((1, nasty),), chosen=(1, 1, 1), stretch=Stretching.AUTOMATIC
-        ),
+        controls=controls,
+        trouble=nasty,
         attribution=nasty,
     )
-    assert "<img src=x" not in ready_value(view, RecordedScene(upload="x", name=nasty))["html"]
+    assert "<img src=x" not in ready_value(view, RecordedScene(upload="x"))["html"]
     assert "<img src=x" not in refused_value(nasty)["html"]
 
 
@@ -72,6 +72,10 @@ def test_ground_resolution_is_said_in_the_unit_that_fits(metres: float, text: st
 def test_coordinates_carry_their_hemispheres() -> None:
     assert format_coordinates(-54.6129, -25.4568) == "25.4568° S 54.6129° W"
     assert format_coordinates(31.2, 30.1) == "30.1000° N 31.2000° E"
+
+
+def test_coordinates_beyond_the_date_line_are_those_on_the_other_side() -> None:
+    assert format_coordinates(181.5, 10) == "10.0000° N 178.5000° W"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (12.4, "12 s"), (185, "3 min 05 s")])
