@@ -80,7 +80,7 @@ class JobDesk:
         A job that was refused once is not sent again unasked: its refusal is shown.
         """
         record = read_record(value)
-        if record is None or record.call_id or record.state:
+        if record is None or record.call_id:
             yield UNCHANGED
             return
         if record.state:
