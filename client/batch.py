@@ -60,7 +60,7 @@ class Batch:
         *,
         journal: Journal | None = None,
         max_concurrent: int = MOST,
-        on_change: Callable[[Progress], None] = lambda _: None,
+        on_change: Callable[[Progress], None] | None = None,
         on_event: Callable[[BatchItem, JobEvent], None] = lambda *_: None,
     ) -> None:
         """
@@ -279,4 +279,5 @@ class Batch:
             self._journal.write(entry)
 
     def _tell(self) -> None:
-        self._on_change(self.progress)
+        if self._on_change:
+            self._on_change(self.progress)

@@ -16,6 +16,8 @@ from ui.fragments import render
 from ui.pages.ask import build_ask
 from ui.pages.batch import build_batch
 from ui.pages.caption import ASK_ABOUT_ID, build_caption
+from ui.pages.history import build_history, connect_history, connect_pickup
+from ui.pages.services import build_services, connect_services
 from ui.pages.working_view import CHECK_SERVICES_ID, WorkingView, connect_view
 from ui.shelf import SceneShelf
 
@@ -45,11 +47,18 @@ def build_page(
                 ask = build_ask(clients[VQA.key], shelf, samples)
             with gr.Tab("Batch", id="batch"):
                 build_batch(room, samples)
+            with gr.Tab("History", id="history"):
+                history = build_history(clients, shelf)
+            with gr.Tab("Services", id="services") as services_tab:
+                services = build_services(clients)
+        connect_pickup(clients)
         gr.HTML(render("viewer.html"), elem_classes=["nd-viewer-host"], apply_default_css=False)
         ask_about = gr.Button(visible="hidden", elem_id=ASK_ABOUT_ID)
         check = gr.Button(visible="hidden", elem_id=CHECK_SERVICES_ID)
         for view in (caption, ask):
             connect_view(view, page)
+        connect_history(history, {"caption": caption, "ask": ask}, tabs)
+        connect_services(services, services_tab)
         _connect_ask_about(ask_about, caption, ask, tabs)
         _connect_check(page, check, list(clients.values()), top_bar, banner)
     page.queue(default_concurrency_limit=LIVE_EVENTS_PER_FUNCTION, max_size=1000)

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from client.scene import Stretching
+from ui.components.bands import BandControls
 from ui.components.scene import (
+    Fact,
     SceneView,
     format_coordinates,
     format_gsd,
@@ -13,7 +16,7 @@ from ui.components.scene import (
     resolve_upload,
 )
 from ui.fragments import format_bytes, format_seconds
-from ui.record import read_record
+from ui.record import RecordedScene, read_record
 
 
 @pytest.fixture
@@ -41,8 +44,23 @@ def test_no_link_leads_out_of_the_uploads(uploads: Path) -> None:
 
 def test_names_and_decisions_are_data() -> None:
     nasty = "<img src=x onerror=alert(1)>"
-    view = SceneView(nasty, "gradio_api/file=x.webp", 10, 10, nasty, (), (nasty,), nasty)
-    assert "<img src=x" not in ready_value(view, {"upload": "x"})["html"]
+    controls = BandControls(nasty, (), ((1, nasty),), (1, 1, 1), Stretching.AUTOMATIC)
+    view = SceneView(
+        name=nasty,
+        preview_url="gradio_api/file=x.webp",
+        width=10,
+        height=10,
+        scene_width=10,
+        scene_height=10,
+        alt=nasty,
+        facts=(Fact(nasty, nasty),),
+        decisions=(nasty,),
+        notes=((nasty, nasty),),
+        controls=controls,
+        trouble=nasty,
+        attribution=nasty,
+    )
+    assert "<img src=x" not in ready_value(view, RecordedScene(upload="x"))["html"]
     assert "<img src=x" not in refused_value(nasty)["html"]
 
 
@@ -54,6 +72,10 @@ def test_ground_resolution_is_said_in_the_unit_that_fits(metres: float, text: st
 def test_coordinates_carry_their_hemispheres() -> None:
     assert format_coordinates(-54.6129, -25.4568) == "25.4568° S 54.6129° W"
     assert format_coordinates(31.2, 30.1) == "30.1000° N 31.2000° E"
+
+
+def test_coordinates_beyond_the_date_line_are_those_on_the_other_side() -> None:
+    assert format_coordinates(181.5, 10) == "10.0000° N 178.5000° W"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (12.4, "12 s"), (185, "3 min 05 s")])
