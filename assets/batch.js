@@ -149,12 +149,9 @@
   // ---- the board: one batch, asked about again and again, and told only what changed
   /* Has Caption or Ask show a job, with its scene, prompt and settings. */
   const showRecord = (record, view) => {
-    const { putJob, keepJob, openJob, press } = window.nadir;
-    (putJob || keepJob)(record);
-    if (openJob) openJob(record);
-    [...document.querySelectorAll('[role="tab"]')].find((tab) => tab.textContent.trim() === view)?.click();
-    const reopen = `${view.toLowerCase()}-reopen`;
-    if (press && document.getElementById(reopen)) press(reopen); else location.reload();
+    nadir.putJob(record);
+    nadir.openJob(record);
+    nadir.press(`${view.toLowerCase()}-reopen`);
   };
 
   const attachBoard = (element, server) => {

@@ -16,7 +16,7 @@
 
   // ---- what is known of a job
   const stateOf = (record) => {
-    if (record.state) return WORDS[record.state] ? record.state : "failed";
+    if (record.state) return WORDS[record.state] ? record.state : record.call_id ? "failed" : "unsent";
     return !record.call_id && Date.now() - record.submitted_at * 1000 > UNSENT_MS ? "unsent" : "going";
   };
   const wordOf = (record) => {
@@ -205,11 +205,10 @@
       const current = nadir.currentJob(record.service);
       if (current && current.key !== record.key && stateOf(current) === "going" && !current.call_id)
         return this.tell("A job is just being sent. Open this one in a moment.");
-      if (stateOf(record) === "unsent")
+      if (!record.state && stateOf(record) === "unsent")
         nadir.updateJob({ key: record.key, state: "refused", trouble: "It was not sent: the page was closed before the service had taken it." });
-      const view = TABS[record.service] || "caption";
-      nadir.openJob(record, view);
-      nadir.press(`${view}-reopen`);
+      nadir.openJob(record);
+      nadir.press(`${TABS[record.service] || "caption"}-reopen`);
     }
     forget(record, row) {
       const next = row.nextElementSibling || row.previousElementSibling;

@@ -68,11 +68,11 @@
     write(tab, `nadir.current.${record.service}`, record.key);
   };
   const endWatch = (record) => { keepJob(record); watched.delete(record && record.key); };
-  /* Makes a remembered job this tab's own, for its view, `caption` or `ask`, to show. */
-  const openJob = (record, view) => {
+  /* Makes a remembered job this tab's own, for its view to show. */
+  const openJob = (record) => {
     watched.delete(read(tab, `nadir.current.${record.service}`));
     write(tab, `nadir.current.${record.service}`, record.key);
-    drop(tab, draftKey(view));
+    drop(tab, draftKey(record.service === "vqa" ? "ask" : "caption"));
   };
 
   /* The job to show when the page opens: this tab's own, else the newest of the service. */

@@ -21,7 +21,14 @@ from client.errors import InputError, NadirError, SceneError
 from client.events import Done, FinalEvent, Running
 from client.jobs import JobClient
 from client.payload import chat_request
-from ui.components.answer import Remedies, final_error, render_completion, render_failure, render_partial
+from ui.components.answer import (
+    Remedies,
+    final_error,
+    render_completion,
+    render_empty,
+    render_failure,
+    render_partial,
+)
 from ui.components.job_status import JobCourse, render_status
 from ui.components.objects import ObjectsView, objects_view
 from ui.components.scene import format_area
@@ -77,14 +84,14 @@ class JobDesk:
     async def submit(self, value: Any) -> AsyncIterator[Shown]:
         """Prepares the picture and submits the job of a record that has none yet.
 
-        A job that was refused once is not sent again unasked: its refusal is shown.
+        A job that ended before the service took it, or belongs to a batch, is not sent unasked.
         """
         record = read_record(value)
         if record is None or record.call_id:
             yield UNCHANGED
             return
         if record.state:
-            yield self._refused(record, InputError(record.trouble))
+            yield self._unsent(record)
             return
         course = self._courses[record.key] = JobCourse.submitting(self.client.service)
         yield Shown(self._status(course), self._partial(record, ""), busy=True)
@@ -212,6 +219,11 @@ class JobDesk:
     def _refused(self, record: JobRecord, error: NadirError) -> Shown:
         kept = self._kept(record, state="refused", trouble=str(error)[:MAX_TROUBLE_CHARACTERS])
         return Shown("", render_failure(error, self._remedies), kept, busy=False)
+
+    def _unsent(self, record: JobRecord) -> Shown:
+        if record.trouble:
+            return Shown("", render_failure(InputError(record.trouble), self._remedies), busy=False)
+        return Shown("", render_empty("send", "Not sent", "The service has not been asked this yet."), busy=False)
 
     def _kept(self, record: JobRecord, **changes: Any) -> dict[str, Any]:
         return record.model_copy(update=changes).model_dump(mode="json")

@@ -8,10 +8,11 @@ from playwright.async_api import Page
 
 from tests.browser.test_history import remember
 
-TABS = ("Caption", "Ask", "History", "Services")
+TABS = ("Caption", "Ask", "Batch", "History", "Services")
 READY = {
     "Caption": "#caption-go",
     "Ask": "#ask-go",
+    "Batch": "[data-bf-drop]",
     "History": ".nd-history-table tbody tr",
     "Services": "#service-vqa .nd-line-good",
 }

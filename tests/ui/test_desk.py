@@ -182,6 +182,14 @@ async def test_a_refused_record_that_is_opened_again_shows_the_refusal_and_sends
     assert client.requests == []
 
 
+async def test_a_row_of_a_batch_that_waits_there_is_shown_and_not_sent_a_second_time() -> None:
+    client = Client()
+    shown = await collect(desk(client).submit(record(state="waiting")))
+    assert "Not sent" in (shown[-1].answer or "")
+    assert shown[-1].record is None
+    assert client.requests == []
+
+
 async def test_earlier_turns_are_sent_along() -> None:
     client = Client()
     await collect(desk(client).submit(record(turns=[{"question": "Water?", "answer": "Yes."}])))
