@@ -17,45 +17,44 @@ from backend.embedded import EmbeddedServices
 from backend.services import SERVICES
 from backend.serving import AddressTaken, listen, serve
 from backend.settings import Settings, reveal
+from client.batch_desk import BatchDesk
 from client.connections import connect
 from client.imagery import SceneReader
 from client.routes import background_routes
 from client.samples import load_samples
+from ui.batch_room import BatchRoom
 from ui.page import build_page
 from ui.serving import mount_page, prepare_uploads
 from ui.shelf import SceneShelf
 
 
 def build_app(settings: Settings, own_address: str) -> FastAPI:
-    """Returns the app: the page at `/`, and the services that it serves itself below `/captioning` and `/vqa`.
-
-    `own_address` is where it can be reached from this machine, without a path.
-    """
+    """Returns the app, to be reached at `own_address`: the page at `/`, services of its own below their keys."""
     embedded = EmbeddedServices(settings, [s for s in SERVICES.values() if s.key not in settings.service_urls])
     own_urls = {service.key: f"{own_address}/{service.key}" for service in embedded.services}
     token = {"key": reveal(settings.modal_key), "secret": reveal(settings.modal_secret)}
     clients = connect(own_urls | settings.service_urls, timeouts_s=settings.timeouts_s, **token)
     reader = SceneReader()
-    shelf = SceneShelf(reader, load_samples(), prepare_uploads(settings.data_dir))
+    uploads = prepare_uploads(settings.data_dir)
+    shelf = SceneShelf(reader, load_samples(), uploads)
+    batches = BatchDesk(clients, reader, settings.data_dir / "batches")
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await embedded.start()
-        await reader.start()
+        for part in (embedded, reader, batches):
+            await part.start()
         for key, answers in (embedded.engine_names | settings.service_urls).items():
             print(f"{SERVICES[key].title} is answered by: {answers}")
         print(f"Nadir is at {own_address}", flush=True)
         yield
-        for client in clients.values():
-            await client.close()
-        await reader.close()
-        await embedded.close()
+        for part in (batches, *clients.values(), reader, embedded):
+            await part.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     embedded.mount(app)
     app.include_router(background_routes(*clients.values()))
     add_error_handlers(app)
-    return mount_page(app, build_page(clients, shelf, load_samples()))
+    return mount_page(app, build_page(clients, shelf, load_samples(), BatchRoom(batches, reader, uploads)))
 
 
 def main() -> None:

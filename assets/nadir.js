@@ -21,13 +21,58 @@
     }
   };
 
+  // ---- the jobs that this browser remembers
+  const BUDGET = 3_000_000; // characters; browsers give a site about 5 million
+  const announceJobs = () => document.dispatchEvent(new Event("nadir-jobs"));
+  const allJobs = () => jobKeys().map((key) => read(local, key)).filter((record) => record && record.key);
+  const sizeOfJob = (key) => { try { return key.length + (local().getItem(key) || "").length; } catch { return 0; } };
+  const storedSize = () => jobKeys().reduce((sum, key) => sum + sizeOfJob(key), 0);
+  /* Makes the records smaller than `budget` together: the oldest thumbnails go first, then the oldest jobs that ended. */
+  const makeRoom = (budget) => {
+    let used = storedSize();
+    if (used <= budget) return;
+    const oldestFirst = allJobs().sort((a, b) => a.submitted_at - b.submitted_at);
+    for (const record of oldestFirst) {
+      if (used <= budget) return;
+      if (!record.thumbnail) continue;
+      used -= record.thumbnail.length;
+      record.thumbnail = "";
+      write(local, JOB_PREFIX + record.key, record);
+    }
+    for (const record of oldestFirst) {
+      if (used <= budget) return;
+      if (!record.state) continue;
+      used -= sizeOfJob(JOB_PREFIX + record.key);
+      drop(local, JOB_PREFIX + record.key);
+    }
+  };
+  const putJob = (record) => {
+    if (!write(local, JOB_PREFIX + record.key, record)) { forgetOld(); makeRoom(storedSize() / 2); write(local, JOB_PREFIX + record.key, record); }
+    makeRoom(BUDGET);
+    announceJobs();
+  };
+  /* Changes what is remembered of a job. A job that was forgotten meanwhile, in any tab, stays forgotten. */
+  const updateJob = (record) => {
+    const before = read(local, JOB_PREFIX + record.key);
+    if (before) putJob({ ...before, ...record });
+    return Boolean(before);
+  };
+  const forgetJobs = (keys) => { for (const key of keys) drop(local, JOB_PREFIX + key); announceJobs(); };
+
   /* Keeps a job's record before its first poll. `record` is a JSON object with `service` and `key`, and with `call_id`
      once the service has taken the job. */
+  const watched = new Set(); // keys of the jobs whose course this tab shows
   const keepJob = (record) => {
-    if (!record || !record.key) return;
-    const name = JOB_PREFIX + record.key;
-    if (!write(local, name, { ...read(local, name), ...record })) { forgetOld(); write(local, name, record); }
+    if (!record || !record.key || !updateJob(record)) return;
+    if (record.state) watched.delete(record.key); else watched.add(record.key);
     write(tab, `nadir.current.${record.service}`, record.key);
+  };
+  const endWatch = (record) => { keepJob(record); watched.delete(record && record.key); };
+  /* Makes a remembered job this tab's own, for its view, `caption` or `ask`, to show. */
+  const openJob = (record, view) => {
+    watched.delete(read(tab, `nadir.current.${record.service}`));
+    write(tab, `nadir.current.${record.service}`, record.key);
+    drop(tab, draftKey(view));
   };
 
   /* The job to show when the page opens: this tab's own, else the newest of the service. */
@@ -53,6 +98,7 @@
       key: newKey(), service, call_id: "", prompt, scene: source, max_tokens, temperature, detail, enlarge,
       submitted_at: Date.now() / 1000, turns, state: "", answer: "",
     };
+    putJob(record);
     keepJob(record);
     drop(tab, draftKey(asks ? "ask" : "caption"));
     if (matchMedia("(max-width: 820px)").matches) visible(".nd-right")?.scrollIntoView({ block: "start" });
@@ -134,9 +180,9 @@
     area.remove();
     return done;
   };
-  const download = (name, content) => {
+  const download = (name, content, type = "application/json") => {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([content], { type: "application/json" }));
+    link.href = URL.createObjectURL(new Blob([content], { type }));
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
@@ -296,5 +342,9 @@
 
   const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); setInterval(watchRoad, CHECK_MS); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
-  window.nadir = { read, write, local, attachScene, keepJob, currentJob, leaveJob, newJob, restoreDraft, openDialog };
+  window.nadir = {
+    read, write, local, attachScene, keepJob, endWatch, currentJob, leaveJob, newJob, restoreDraft, openDialog,
+    press, download, flash, formatSeconds,
+    allJobs, updateJob, putJob, forgetJobs, openJob, storedSize, isWatched: (key) => watched.has(key),
+  };
 })();

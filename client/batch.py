@@ -28,8 +28,9 @@ from client.errors import (
     ServiceBusy,
     ServiceUnreachable,
 )
+from client.events import JobEvent
 from client.items import BatchItem, ItemResult, Progress
-from client.jobs import JobClient
+from client.jobs import Job, JobClient, completion_of
 from client.journal import Entry, Journal, Trace
 from client.retry import RetryPolicy
 from client.throttle import MOST, Throttle
@@ -59,13 +60,15 @@ class Batch:
         *,
         journal: Journal | None = None,
         max_concurrent: int = MOST,
-        on_change: Callable[[Progress], None] = lambda _: None,
+        on_change: Callable[[Progress], None] | None = None,
+        on_event: Callable[[BatchItem, JobEvent], None] = lambda *_: None,
     ) -> None:
         """
         Args:
             journal: where what happens is written, and what an earlier process did is read.
             max_concurrent: most jobs under way at once; the batch finds out itself how many the service can use.
             on_change: called with the progress whenever it changes.
+            on_event: called with what is heard of each job.
 
         Raises:
             InputError: two items have the same id.
@@ -76,6 +79,7 @@ class Batch:
         self._items = items
         self._journal = journal
         self._on_change = on_change
+        self._on_event = on_event
         self._progress = Progress(total=len(items))
         self._throttle = Throttle(client.clock, most=max_concurrent)
         self._circuit = Circuit(client.health, client.clock, self._tell)
@@ -217,7 +221,7 @@ class Batch:
 
     async def _attempt(self, item: BatchItem, trace: Trace) -> Completion:
         if trace.call_id is not None:
-            return await self._client.job(trace.call_id).result(retry=PATIENCE)
+            return await self._result(item, self._client.job(trace.call_id))
         request = item.request if isinstance(item.request, ChatRequest) else await item.request()
         if trace.key is None:
             trace.key = f"{self._name}-{next(self._numbers)}"
@@ -228,9 +232,16 @@ class Batch:
         self._note(Entry(item=item.id, call_id=job.call_id))
         self._circuit.note_success()
         submitted_at = self._client.clock.now()
-        completion = await job.result(retry=PATIENCE)
+        completion = await self._result(item, job)
         self._throttle.note_time(self._client.clock.now() - submitted_at)
         return completion
+
+    async def _result(self, item: BatchItem, job: Job) -> Completion:
+        async for event in job.events(retry=PATIENCE):
+            self._on_event(item, event)
+            if event.is_final:
+                return completion_of(event)
+        raise AssertionError("events() ended without a final event")
 
     def _finish(self, result: ItemResult) -> None:
         progress = self._progress
@@ -268,4 +279,5 @@ class Batch:
             self._journal.write(entry)
 
     def _tell(self) -> None:
-        self._on_change(self.progress)
+        if self._on_change:
+            self._on_change(self.progress)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from async_lru import alru_cache
 from pydantic import BaseModel
 
 from backend.contract import ChatRequest, Completion
@@ -22,7 +23,7 @@ from client.imagery import SceneReader
 from client.items import BatchItem, ItemResult, item_ids
 from client.jobs import Job, JobClient, completion_of
 from client.journal import Journal
-from client.payload import Detail, chat_request
+from client.payload import Detail, Picture, chat_request
 from client.wire import Credentials
 
 SCENE_SUFFIXES = {
@@ -30,6 +31,8 @@ SCENE_SUFFIXES = {
     *(".img", ".vrt", ".nc", ".hdf", ".h5", ".dat", ".ntf"),
 }
 """Files of a folder that a batch takes for scenes. A file that is named itself is taken whatever its name."""
+
+KEPT_PICTURES = 4
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ async def ask(options: Options, parsed: argparse.Namespace) -> int:
     reader = SceneReader(workers=1)
     try:
         async with options.client() as client:
-            job = await client.submit(await _load(reader, options, parsed.scene, parsed.prompt))
+            pictures = Pictures(reader, options.detail)
+            job = await client.submit(await _load(pictures, options, parsed.scene, parsed.prompt))
             _print_answer(await _watch(job), options)
     finally:
         await reader.close()
@@ -96,8 +100,9 @@ async def batch(options: Options, parsed: argparse.Namespace) -> int:
     """Puts every prompt to every scene, writes the results as they come, and returns 1 when any is missing."""
     prompts = parsed.prompt or [options.service.default_prompt]
     reader = SceneReader()
+    pictures = Pictures(reader, options.detail)
     items = [
-        BatchItem(item_id, partial(_load, reader, options, scene, prompt), label=str(scene), prompt=prompt)
+        BatchItem(item_id, partial(_load, pictures, options, scene, prompt), label=str(scene), prompt=prompt)
         for (scene, prompt), item_id in _with_ids(await asyncio.to_thread(_scenes, parsed.scenes), prompts)
     ]
     journal_path = parsed.journal or parsed.out.with_name(f"{parsed.out.name}.journal")
@@ -113,11 +118,25 @@ async def batch(options: Options, parsed: argparse.Namespace) -> int:
     return 0 if running.progress.done == len(items) else 1
 
 
-async def _load(reader: SceneReader, options: Options, path: Path, prompt: str) -> ChatRequest:
-    scene = await reader.open(path)
-    picture = await reader.picture(scene, options.detail)
+class Pictures:
+    """Draws scenes, and keeps the last few for the prompts that follow."""
+
+    def __init__(self, reader: SceneReader, detail: Detail) -> None:
+        self._reader = reader
+        self._detail = detail
+        self.of = alru_cache(maxsize=KEPT_PICTURES)(self._draw)
+
+    async def _draw(self, path: Path) -> Picture:
+        return await self._reader.picture(await self._reader.open(path), self._detail)
+
+
+async def _load(pictures: Pictures, options: Options, path: Path, prompt: str) -> ChatRequest:
     return chat_request(
-        options.service, prompt, picture, max_tokens=options.max_tokens, temperature=options.temperature
+        options.service,
+        prompt,
+        await pictures.of(path),
+        max_tokens=options.max_tokens,
+        temperature=options.temperature,
     )
 
 

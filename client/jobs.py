@@ -37,6 +37,7 @@ from client.errors import (
 )
 from client.events import Cancelled, Done, Expired, Failed, JobEvent
 from client.habits import ServiceHabits
+from client.logbook import Logbook
 from client.retry import RetryPolicy
 from client.status import Answer, cancel, poll
 from client.waiting import Wait
@@ -86,6 +87,8 @@ class JobClient:
         self.clock = clock or Clock()
         self.retry = retry or RetryPolicy()
         self.habits = ServiceHabits(service, self.clock)
+        self.logbook = Logbook(service, self.clock)
+        """What was seen of the service."""
         self._http = http or pooled_http()
         self._closes_http = http is None
         self._wire = Wire(base_url, self._http, credentials)
@@ -111,6 +114,7 @@ class JobClient:
         async for attempt in (retry or self.retry).attempts_until(began + self.timeout_s, self.clock):
             with attempt:
                 submitted = read(Submitted, await self._post(SUBMIT_PATH, body, self._request_timeout_s, headers))
+        self.logbook.submitted(submitted.call_id, began)
         return Job(self, submitted.call_id, began_at=began, submitted_at=self.clock.now())
 
     def job(self, call_id: str) -> Job:
@@ -132,7 +136,8 @@ class JobClient:
         Raises:
             ServiceUnreachable, AccessError, ProtocolError.
         """
-        return read(Health, await self._look(HEALTH_PATH))
+        self.logbook.health = read(Health, await self._look(HEALTH_PATH))
+        return self.logbook.health
 
     async def models(self) -> ModelList | None:
         """Returns the service's models; None where it does not list them.
@@ -164,7 +169,9 @@ class JobClient:
             ServiceUnreachable, ServiceBusy, GarbledAnswer: the same poll may succeed later.
             AccessError, ProtocolError: it will not.
         """
-        return await poll(self._wire, call_id, wait_s=wait_s, timeout_s=self._request_timeout_s)
+        answer = await poll(self._wire, call_id, wait_s=wait_s, timeout_s=self._request_timeout_s)
+        self.logbook.heard(answer.event)
+        return answer
 
     async def cancel(self, call_id: str) -> None:
         """Cancels a job. Cancelling one that has ended, or cancelling twice, is harmless.

@@ -8,7 +8,7 @@ from statistics import median, quantiles
 from client.clock import Clock
 
 START = 16
-MOST = 64
+MOST = 128
 
 QUICK = 1.4
 """Jobs that take up to this many times the shortest time do not wait for each other: there is room for more."""
@@ -21,8 +21,8 @@ NOISE_S = 0.25
 
 SHRINK_SLOW = 0.85
 SHRINK_BUSY = 0.7
-DRIFT = 1.02
-"""The shortest time is taken to grow by this factor per round, so that a service may become slower for good."""
+FEW = 4
+"""So few jobs do not queue up because of each other: what they take is what the service takes, even if it is long."""
 
 
 class Throttle:
@@ -86,7 +86,8 @@ class Throttle:
 
     def _judge(self) -> None:
         took_s, self._took_s = self._took_s, []
-        self._shortest_s = min(self._shortest_s * DRIFT, quantiles(took_s, n=4)[0])
+        quick_s = quantiles(took_s, n=4)[0]
+        self._shortest_s = quick_s if self.limit <= FEW else min(self._shortest_s, quick_s)
         usual_s = median(took_s)
         has_room = usual_s < max(QUICK * self._shortest_s, self._shortest_s + NOISE_S / 5)
         if has_room:

@@ -38,7 +38,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         with _as_httpx_errors(request):
             async with session.request(
                 request.method,
-                URL(str(request.url), encoded=True),
+                # A user and a password of the address are in the headers by now, and aiohttp takes them only once.
+                URL(str(request.url), encoded=True).with_user(None),
                 data=request.content or None,
                 headers=headers,
                 allow_redirects=False,

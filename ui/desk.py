@@ -27,7 +27,7 @@ from ui.components.objects import ObjectsView, objects_view
 from ui.components.scene import format_area
 from ui.components.viewer import PictureView
 from ui.fragments import render
-from ui.record import JobRecord, read_record
+from ui.record import MAX_ANSWER_CHARACTERS, MAX_TROUBLE_CHARACTERS, JobRecord, read_record
 from ui.shelf import SceneShelf, Sizing
 
 REMEMBERED_S = 900
@@ -75,20 +75,26 @@ class JobDesk:
         self._limit = alru_cache(ttl=LIMIT_KEPT_S)(self._ask_for_limit)
 
     async def submit(self, value: Any) -> AsyncIterator[Shown]:
-        """Prepares the picture and submits the job of a record that has none yet."""
+        """Prepares the picture and submits the job of a record that has none yet.
+
+        A job that was refused once is not sent again unasked: its refusal is shown.
+        """
         record = read_record(value)
         if record is None or record.call_id:
             yield UNCHANGED
             return
+        if record.state:
+            yield self._refused(record, InputError(record.trouble))
+            return
         course = self._courses[record.key] = JobCourse.submitting(self.client.service)
         yield Shown(self._status(course), self._partial(record, ""), busy=True)
         try:
-            record = await self._send(record)
+            record, thumbnail = await asyncio.gather(self._send(record), self._thumbnail(record))
         except NadirError as error:
             yield self._refused(record, error)
             return
         course.submitted(record.call_id)
-        yield Shown(self._status(course), record=record.model_dump(mode="json"))
+        yield Shown(self._status(course), record=self._kept(record, thumbnail=thumbnail))
 
     async def watch(self, value: Any) -> AsyncIterator[Shown]:
         """Follows the job of a record until it ends, and shows it all the way."""
@@ -153,14 +159,20 @@ class JobDesk:
             await job.cancel()
         return record.model_copy(update={"call_id": job.call_id, "sent": sent})
 
+    async def _thumbnail(self, record: JobRecord) -> str:
+        return await self._shelf.thumbnail(record.scene) if record.scene else ""
+
     async def _ended(self, record: JobRecord, course: JobCourse, event: FinalEvent) -> Shown:
+        # A job that had ended before this tab asked for it keeps the time that was seen then.
+        took_s = course.total_s() if record.took_s is None else record.took_s
+        ended = {"state": str(event.stage), "took_s": took_s, "engine": await self._engine()}
         if not isinstance(event, Done):
-            kept = self._kept(record, state=str(event.stage))
+            kept = self._kept(record, **ended, trouble=event.message[:MAX_TROUBLE_CHARACTERS])
             return Shown(self._status(course), render_failure(final_error(event), self._remedies), kept, busy=False)
         answer = render_completion(
             event.completion,
-            engine=await self._engine(),
-            total_s=course.total_s(),
+            engine=ended["engine"],
+            total_s=took_s,
             max_tokens=record.max_tokens,
             remedies=self._remedies,
             question=self._question(record),
@@ -168,7 +180,7 @@ class JobDesk:
             picture=self._seen(record),
             objects=await self._objects(record, event.completion.text),
         )
-        kept = self._kept(record, state=str(event.stage), answer=event.completion.text[:20_000])
+        kept = self._kept(record, **ended, answer=event.completion.text[:MAX_ANSWER_CHARACTERS])
         return Shown(self._status(course), answer + self._turns(record), kept, busy=False)
 
     async def _objects(self, record: JobRecord, text: str) -> ObjectsView | None:
@@ -198,7 +210,7 @@ class JobDesk:
         return min((card.max_pixels for card in models.data if card.max_pixels), default=None) if models else None
 
     def _refused(self, record: JobRecord, error: NadirError) -> Shown:
-        kept = self._kept(record, state="refused")
+        kept = self._kept(record, state="refused", trouble=str(error)[:MAX_TROUBLE_CHARACTERS])
         return Shown("", render_failure(error, self._remedies), kept, busy=False)
 
     def _kept(self, record: JobRecord, **changes: Any) -> dict[str, Any]:

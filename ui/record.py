@@ -11,6 +11,10 @@ from client.payload import Detail, Turn, image_tokens
 from client.scene import LonLat, Rendering, Stretch, Stretching, Window
 
 MAX_PROMPT_CHARACTERS = 8000
+MAX_ANSWER_CHARACTERS = 20_000
+MAX_TROUBLE_CHARACTERS = 2000
+MAX_THUMBNAIL_CHARACTERS = 16_000
+"""Longest data URL of a thumbnail; most take a third of it."""
 MAX_TURNS = 8
 """Earlier turns that are sent along; more would not fit the model's context beside a large picture."""
 
@@ -19,7 +23,7 @@ class RecordedTurn(BaseModel):
     """An earlier question about the same scene."""
 
     question: str = Field(max_length=MAX_PROMPT_CHARACTERS)
-    answer: str = Field(max_length=20_000)
+    answer: str = Field(max_length=MAX_ANSWER_CHARACTERS)
 
 
 class ChosenRendering(BaseModel):
@@ -84,6 +88,11 @@ class SentPicture(BaseModel):
         """Whether it shows the whole scene."""
         return self.window == Window(0, 0, self.scene_width, self.scene_height)
 
+    @property
+    def source(self) -> dict[str, str]:
+        """The same as the scene panel has it."""
+        return self.model_dump(exclude={"name"}, exclude_none=True)
+
 
 class JobRecord(BaseModel):
     """What the browser keeps of one job, under one storage key."""
@@ -109,7 +118,15 @@ class JobRecord(BaseModel):
     turns: list[RecordedTurn] = Field(default_factory=list, max_length=100)
     state: str = ""
     """How the job ended; empty while it goes on."""
-    answer: str = Field(default="", max_length=20_000)
+    answer: str = Field(default="", max_length=MAX_ANSWER_CHARACTERS)
+    trouble: str = Field(default="", max_length=MAX_TROUBLE_CHARACTERS)
+    """Why it ended without an answer."""
+    took_s: float | None = None
+    """Seconds from submission to the end; None where nobody saw that."""
+    engine: str = Field(default="", max_length=100)
+    """What answered, by the name that the service gives."""
+    thumbnail: str = Field(default="", max_length=MAX_THUMBNAIL_CHARACTERS)
+    """The scene as a data URL; empty when there was none, or its room was needed."""
 
     @property
     def history(self) -> list[Turn]:

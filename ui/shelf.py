@@ -12,6 +12,7 @@ from async_lru import alru_cache
 from gradio.processing_utils import save_bytes_to_cache
 from pydantic import ValidationError
 
+from backend.contract import encode_data_url
 from client.errors import SceneError
 from client.imagery import SceneReader
 from client.payload import Detail, Picture
@@ -31,7 +32,7 @@ from ui.components.scene import (
     sent_facts,
 )
 from ui.components.viewer import PictureView, picture_view
-from ui.record import ChosenRendering, RecordedScene, SentPicture
+from ui.record import MAX_THUMBNAIL_CHARACTERS, ChosenRendering, RecordedScene, SentPicture
 
 OPEN_SCENES = 64
 """Scenes and previews that are remembered, so that a second question about a scene reads nothing anew."""
@@ -61,6 +62,7 @@ class SceneShelf:
         self._open = alru_cache(maxsize=OPEN_SCENES)(self._open_file)
         self._preview_url = alru_cache(maxsize=OPEN_SCENES)(self._make_preview)
         self._picture = alru_cache(maxsize=OPEN_PICTURES)(self._make_picture)
+        self._thumbnail = alru_cache(maxsize=OPEN_SCENES)(self._make_thumbnail)
 
     async def show(self, value: SceneValue | None, sizing: Sizing) -> SceneValue:
         """Returns the panel's new value: the scene drawn, or why it cannot be read."""
@@ -98,6 +100,13 @@ class SceneShelf:
             SceneError: the scene cannot be read, or the selected area is too narrow for the model.
         """
         return await self._picture(Known(await self.scene(recorded)), recorded.window, sizing)
+
+    async def thumbnail(self, recorded: RecordedScene) -> str:
+        """Returns a data URL of a few kilobytes that shows the scene in lists; empty where it cannot be shown."""
+        try:
+            return await self._thumbnail(Known(await self.scene(recorded)))
+        except SceneError:
+            return ""
 
     def view_of(self, sent: SentPicture, title: str) -> PictureView | None:
         """Returns a picture that was sent, for the viewer; None where it is no longer on the server."""
@@ -171,6 +180,11 @@ class SceneShelf:
     async def _save(self, data: bytes, name: str) -> Path:
         """Returns where the bytes are kept, in a folder named by their hash."""
         return Path(await asyncio.to_thread(save_bytes_to_cache, data, name, cache_dir=str(self._upload_dir)))
+
+    async def _make_thumbnail(self, scene: Known) -> str:
+        drawn = await self._reader.thumbnail(scene.scene)
+        url = encode_data_url(drawn.data, drawn.mime)
+        return url if len(url) <= MAX_THUMBNAIL_CHARACTERS else ""
 
 
 class Known:

@@ -57,6 +57,8 @@ def make_theme() -> gr.themes.Base:
         block_radius="8px",
         container_radius="8px",
         input_radius="6px",
+        input_border_width="1px",
+        button_border_width="1px",
         button_large_radius="6px",
         button_medium_radius="6px",
         button_small_radius="6px",

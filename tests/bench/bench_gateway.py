@@ -35,7 +35,7 @@ from backend.services import CAPTIONING
 from tests.backend.fake_queue import FakeQueue
 from tests.vllm.real_server import build_model, real_server
 
-ROUNDS = 4
+ROUNDS = 3
 CONCURRENCY = 16
 REQUESTS_PER_ROUND = 32
 LONE_REQUESTS_PER_ROUND = 8
@@ -74,6 +74,10 @@ class Road:
     """Requests per second, by round."""
     latencies_s: list[float] = field(default_factory=list)
     """Of requests that were alone, in seconds."""
+    own_process: int | None = None
+    """The process that stands on this road and not on the direct one."""
+    cpu_s: list[float] = field(default_factory=list)
+    """That process's CPU time per request, in seconds, by round."""
 
     @property
     def rate(self) -> float:
@@ -101,15 +105,25 @@ class Road:
             async with slots:
                 await self.ask(body)
 
-        began = time.perf_counter()
+        began, used_s = time.perf_counter(), cpu_time_s(self.own_process)
         await asyncio.gather(*map(ask, batch))
         self.rates.append(len(batch) / (time.perf_counter() - began))
+        self.cpu_s.append((cpu_time_s(self.own_process) - used_s) / len(batch))
         self.latencies_s += [await self.ask(body) for body in itertools.islice(requests, LONE_REQUESTS_PER_ROUND)]
 
     def forget(self) -> None:
         """Drops what was measured so far: the servers were warming up."""
+        self.cpu_s.clear()
         self.rates.clear()
         self.latencies_s.clear()
+
+
+def cpu_time_s(process: int | None) -> float:
+    """Returns how long a process has computed, in seconds (`proc(5)`: fields 14 and 15 of `stat`); 0 for none."""
+    if process is None:
+        return 0.0
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(roads: Sequence[Road]) -> None:
@@ -123,14 +137,14 @@ async def measure(roads: Sequence[Road]) -> None:
 
 
 @asynccontextmanager
-async def gateway_process(server: VLLMServer) -> AsyncIterator[str]:
-    """Runs the gateway in a process of its own. Yields its base URL."""
+async def gateway_process(server: VLLMServer) -> AsyncIterator[tuple[str, int]]:
+    """Runs the gateway in a process of its own. Yields its base URL and its process id."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.bench_gateway", server.base_url, stdout=asyncio.subprocess.PIPE
     )
     try:
         assert process.stdout is not None
-        yield (await process.stdout.readline()).decode().strip()
+        yield (await process.stdout.readline()).decode().strip(), process.pid
     finally:
         process.terminate()
         await process.wait()
@@ -163,20 +177,21 @@ async def main() -> None:
         build_model(Path(weights))
         async with (
             real_server(Path(weights), VLLM_CPU_OMP_THREADS_BIND="0") as server,
-            gateway_process(server) as gateway_url,
+            gateway_process(server) as (gateway_url, gateway_pid),
             httpx.AsyncClient(base_url=server.base_url, timeout=120) as direct,
             httpx.AsyncClient(base_url=gateway_url, timeout=120) as through,
         ):
             roads = [
                 Road("direct", direct),
                 Road("direct, streamed", direct, is_streamed=True),
-                Road("through gateway and engine", through),
+                Road("through gateway and engine", through, own_process=gateway_pid),
             ]
             await measure(roads)
     print(f"{ROUNDS} rounds of {REQUESTS_PER_ROUND} requests, {CONCURRENCY} at once, on {os.cpu_count()} cores")
     for road in roads:
         print(f"{road.name:28} {road.rate:5.1f} requests/s  {road.latency_ms:5.0f} ms median alone", end="  ")
         print(f"{road.rate / roads[0].rate:.2f} of direct, {road.latency_ms - roads[0].latency_ms:+.1f} ms")
+    print(f"The gateway's process computed {1000 * statistics.median(roads[-1].cpu_s):.1f} ms per request.")
 
 
 if __name__ == "__main__":

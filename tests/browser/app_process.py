@@ -50,6 +50,13 @@ class AppProcess:
         self.exit_code = process.returncode
         return printed.decode()
 
+    @property
+    def memory_mib(self) -> float:
+        """Memory that the app's own process holds, without its helpers."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
     async def _answers(self, http: httpx.AsyncClient) -> bool:
         assert self._process is not None
         if self._process.returncode is not None:

@@ -113,7 +113,7 @@ async def test_status_and_cancel_work_on_a_job_by_its_id() -> None:
     ("words", "code", "said"),
     [
         (("caption", "no-such-file.tif"), 2, "not there"),
-        (("caption", str(SCENES / "SCENES.md")), 2, "no image"),
+        (("caption", str(SCENES / "SCENES.md")), 2, "What can be read"),
         (("batch", "no-such-folder", "--out", "x.jsonl"), 2, "no file"),
         (("status", "fc-1", "--url", "nonsense"), 2, "not an address"),
         (("status", "fc-1", "--url", "http://127.0.0.1:1", "--timeout", "1"), 3, "Nothing answers"),

@@ -25,7 +25,7 @@ from tests.client.asking import question
 from tests.fault_proxy import FaultProxy
 from tests.serving import serving
 
-JOBS = 40
+JOBS = 20
 
 
 class NotingEngine(ScriptedEngine):

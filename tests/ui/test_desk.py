@@ -10,7 +10,7 @@ import pytest
 from backend.contract import AnswerMessage, ChatRequest, Choice, Completion, Health, ModelCard, ModelList
 from backend.services import VQA, ServiceSpec
 from client.errors import NadirError, SceneError, ServiceUnreachable
-from client.events import Done, JobEvent, Running
+from client.events import Done, Failed, JobEvent, Running
 from client.payload import Detail, Picture
 from client.scene import Band, Rendering, Scene, Window
 from ui.components.answer import Action, Remedies
@@ -114,6 +114,9 @@ class Shelf:
     def view_of(self, sent: SentPicture, title: str) -> PictureView:
         return picture_view(sent, sent.file, title)
 
+    async def thumbnail(self, recorded: RecordedScene) -> str:
+        return f"data:image/webp;base64,{recorded.sample}"
+
 
 def desk(client: Client, shelf: Shelf | None = None) -> JobDesk:
     remedies = Remedies(again=BUTTON, check=BUTTON, keep_waiting=BUTTON)
@@ -135,6 +138,12 @@ async def test_a_submission_carries_the_key_that_the_browser_made() -> None:
     assert shown[0].busy
     assert shown[-1].record is not None
     assert shown[-1].record["call_id"] == "fc-1"
+
+
+async def test_a_submitted_record_carries_a_thumbnail_of_its_scene() -> None:
+    shown = await collect(desk(Client()).submit(record()))
+    assert shown[-1].record is not None
+    assert shown[-1].record["thumbnail"] == "data:image/webp;base64,dam"
 
 
 async def test_a_record_that_has_its_job_is_not_submitted_again() -> None:
@@ -167,6 +176,13 @@ async def test_a_service_that_refuses_frees_the_button() -> None:
     assert shown[-1].busy is False
 
 
+async def test_a_refused_record_that_is_opened_again_shows_the_refusal_and_sends_nothing() -> None:
+    client = Client()
+    shown = await collect(desk(client).submit(record(state="refused", trouble="The image is too large.")))
+    assert "The image is too large." in (shown[-1].answer or "")
+    assert client.requests == []
+
+
 async def test_earlier_turns_are_sent_along() -> None:
     client = Client()
     await collect(desk(client).submit(record(turns=[{"question": "Water?", "answer": "Yes."}])))
@@ -185,6 +201,27 @@ async def test_watching_shows_the_text_as_it_grows_and_keeps_the_answer() -> Non
     assert [text is not None for text in grown] == [True, False, True]
     assert shown[-1].record is not None
     assert (shown[-1].record["state"], shown[-1].record["answer"]) == ("done", "A dam.")
+
+
+async def test_the_end_of_a_job_leaves_its_engine_and_time_in_the_record() -> None:
+    made = desk(Client(Running("fc-1", elapsed_s=3.0), Done("fc-1", COMPLETION)))
+    shown = await collect(made.watch(record(call_id="fc-1")))
+    assert shown[-1].record is not None
+    assert shown[-1].record["engine"] == "preview"
+    assert shown[-1].record["took_s"] >= 3.0
+
+
+async def test_looking_again_at_an_ended_job_keeps_the_time_that_was_seen() -> None:
+    shown = await collect(desk(Client(Done("fc-1", COMPLETION))).watch(record(call_id="fc-1", took_s=12.0)))
+    assert shown[-1].record is not None
+    assert shown[-1].record["took_s"] == 12.0
+    assert "12 s" in (shown[-1].answer or "")
+
+
+async def test_a_job_without_an_answer_leaves_the_reason_in_the_record() -> None:
+    shown = await collect(desk(Client(Failed("fc-1", "Out of memory"))).watch(record(call_id="fc-1")))
+    assert shown[-1].record is not None
+    assert (shown[-1].record["state"], shown[-1].record["trouble"]) == ("failed", "Out of memory")
 
 
 async def test_a_wait_that_breaks_off_leaves_the_job_to_be_picked_up() -> None:

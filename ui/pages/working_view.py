@@ -68,6 +68,8 @@ class WorkingView:
     cancel: gr.Button
     again: gr.Button
     keep_waiting: gr.Button
+    reopen: gr.Button
+    """Shows the job that the history has made this tab's own."""
     status: gr.HTML
     answer: gr.HTML
     record: gr.JSON
@@ -150,6 +152,7 @@ def build_view(
         cancel=_unseen_button(f"{text.name}-cancel"),
         again=_unseen_button(f"{text.name}-again"),
         keep_waiting=_unseen_button(f"{text.name}-keep-waiting"),
+        reopen=_unseen_button(f"{text.name}-reopen"),
         status=status,
         answer=answer,
         record=gr.JSON(visible=False),
@@ -160,12 +163,21 @@ def connect_view(view: WorkingView, page: gr.Blocks) -> None:
     """Wires a view's events: choosing a scene, sending, watching, cancelling, and finding its job again on load."""
     _connect_scene(view)
     inputs = [*view.entered, view.record]
+    watches = [_watch_job(view, view.keep_waiting)]
     for trigger in (view.go.click, view.again.click):
         drawn_up = trigger(None, inputs=inputs, outputs=[view.record], js=_new_job_js(view), api_visibility="private")
-        _run_job(view, drawn_up)
-    _watch_job(view, view.keep_waiting)
+        watches.append(_run_job(view, drawn_up))
     view.cancel.click(_cancel_handler(view), inputs=[view.record], outputs=[], queue=False, api_visibility="private")
-    found = page.load(
+    show_current = _unseen_button(f"{view.text.name}-show-current")
+    watches += [_show_current(view, trigger) for trigger in (page.load, show_current.click)]
+    # A view shows one job: what it watched before goes on unseen, and the history hears of its end.
+    left = view.reopen.click(None, js="() => []", cancels=watches, api_visibility="private")
+    left.then(None, js=f"() => nadir.press('{view.text.name}-show-current')", api_visibility="private")
+
+
+def _show_current(view: WorkingView, trigger: Any) -> Any:
+    """Finds this tab's job, and shows it with its scene, prompt and settings."""
+    found = trigger(
         None, outputs=[view.record], js=f"() => nadir.currentJob('{view.service.key}')", api_visibility="private"
     )
     restored = found.then(
@@ -175,7 +187,7 @@ def connect_view(view: WorkingView, page: gr.Blocks) -> None:
         api_visibility="private",
     )
     restored.then(None, js=f"() => nadir.restoreDraft('{view.text.name}')", api_visibility="private")
-    _run_job(view, restored)
+    return _run_job(view, restored)
 
 
 def _connect_scene(view: WorkingView) -> None:
@@ -208,7 +220,7 @@ def _connect_scene(view: WorkingView) -> None:
     )
 
 
-def _run_job(view: WorkingView, after: Any) -> None:
+def _run_job(view: WorkingView, after: Any) -> Any:
     async def submit(record: Any) -> AsyncIterator[tuple[Any, ...]]:
         async for shown in view.desk.submit(record):
             yield shown.outputs(view.text.action)
@@ -217,17 +229,18 @@ def _run_job(view: WorkingView, after: Any) -> None:
         submit, inputs=[view.record], outputs=view.shown, show_progress="hidden", api_visibility="private"
     )
     kept = submitted.then(None, inputs=[view.record], js="(record) => nadir.keepJob(record)", api_visibility="private")
-    _watch_job(view, kept)
+    return _watch_job(view, kept)
 
 
-def _watch_job(view: WorkingView, after: Any) -> None:
+def _watch_job(view: WorkingView, after: Any) -> Any:
     async def watch(record: Any) -> AsyncIterator[tuple[Any, ...]]:
         async for shown in view.desk.watch(record):
             yield shown.outputs(view.text.action)
 
     begin = after.click if isinstance(after, gr.Button) else after.then
     watched = begin(watch, inputs=[view.record], outputs=view.shown, show_progress="hidden", api_visibility="private")
-    watched.then(None, inputs=[view.record], js="(record) => nadir.keepJob(record)", api_visibility="private")
+    watched.then(None, inputs=[view.record], js="(record) => nadir.endWatch(record)", api_visibility="private")
+    return watched
 
 
 def _cancel_handler(view: WorkingView) -> Any:
