@@ -261,8 +261,12 @@
      announced by `input`, another rendering or window by `edit`. */
   const attachScene = (element, id, props, announce, watch) => {
     let turn = 0;
+    let sent = 0;
+    let newest = props.value;
+    const draws = [];
+    const redraw = () => draws.forEach((draw) => draw());
     const change = (changes, event) => {
-      props.value = { ...props.value, ...changes, turn: (props.value.turn || 0) + 1 };
+      props.value = { ...props.value, ...changes, turn: ++sent };
       element.querySelector(".nd-scene")?.setAttribute("aria-busy", "true");
       announce(event);
     };
@@ -273,8 +277,13 @@
       element,
       value: () => props.value,
       edit: (changes) => change({ remembered: null, ...changes }, "edit"),
-      onDraw: (draw) => { draw(); watch("value", draw); },
+      onDraw: (draw) => { draws.push(draw); draw(); },
     };
+    // An answer to an earlier change may come after that to a later one, and must not undo it.
+    watch("value", () => {
+      if (props.value.turn < newest.turn) { props.value = newest; queueMicrotask(redraw); }
+      else { newest = props.value; redraw(); }
+    });
     for (const attach of [nadir.attachRendering, nadir.attachRegion, nadir.attachOverlay]) attach(panel);
     const upload = async (file) => {
       if (!file) return;

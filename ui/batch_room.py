@@ -1,6 +1,6 @@
 """What the page's script may ask of the batches: how they stand, what changed, steer them, and take results away.
 
-Every answer is JSON; one that begins with `error` is a sentence for the person.
+Every answer is JSON; `error` in it is a sentence for the person.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from gradio.processing_utils import save_bytes_to_cache
 from pydantic import BaseModel, Field, ValidationError
 
-from client.batch_desk import BatchDesk
+from client.batch_desk import BatchDesk, BatchGone
 from client.batch_run import BatchRun
 from client.box_pictures import write_box_pictures
 from client.errors import InputError, NadirError
@@ -84,7 +84,7 @@ class BatchRoom:
         for batch_id in wish.ids:
             try:
                 run = self.desk.find(batch_id)
-            except InputError:
+            except BatchGone:
                 continue
             found.append(summary(run) | {"left_out": []})
         return {"batches": sorted(found, key=lambda one: -one["created_at"])}
@@ -181,6 +181,8 @@ def _answer(
             return await ask(wish.model_validate(data))
         except ValidationError:
             return {"error": NOT_UNDERSTOOD}
+        except BatchGone as error:
+            return {"error": str(error), "gone": True}
         except NadirError as error:
             return {"error": str(error)}
 

@@ -67,7 +67,8 @@ def build_page(
 
 def _connect_ask_about(button: gr.Button, caption: WorkingView, ask: WorkingView, tabs: gr.Tabs) -> None:
     def carry_over(scene: SceneValue) -> tuple[SceneValue, gr.Tabs]:
-        return scene, gr.Tabs(selected="ask")
+        # Each panel counts its own changes.
+        return {key: value for key, value in scene.items() if key != "turn"}, gr.Tabs(selected="ask")
 
     button.click(
         carry_over, inputs=[caption.scene], outputs=[ask.scene, tabs], show_progress="hidden", api_visibility="private"

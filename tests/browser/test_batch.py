@@ -291,7 +291,7 @@ async def test_of_five_hundred_rows_only_those_in_sight_are_drawn(context: Brows
         await page.goto(app.url)
         prompts = "\n".join(f"Question {number}?" for number in range(20))
         await start(page, pictures(tmp_path, 25), prompts)
-        await expect_ended(page, 500)
+        await expect_count(page, "all", 500)
         assert await rows(page).count() < 60
         await page.locator(".nd-bt-scroll").evaluate("node => node.scrollTo(0, node.scrollHeight)")
         await expect(page.locator('[data-bt-row="499"]')).to_contain_text("Question 19?")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -278,6 +279,24 @@ async def test_a_service_that_does_not_say_what_it_takes_limits_nothing() -> Non
     client = Client()
     client.limit = ServiceUnreachable("Nothing answers.")
     assert await desk(client).max_pixels() is None
+
+
+async def test_a_service_that_says_late_what_it_takes_is_known_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    awake = asyncio.Event()
+
+    class Slow(Client):
+        async def models(self) -> ModelList | None:
+            await awake.wait()
+            return await super().models()
+
+    client = Slow()
+    client.limit = 1_000_000
+    made = desk(client)
+    monkeypatch.setattr("ui.desk.LIMIT_WAIT_S", 0)
+    assert await made.max_pixels() is None
+    awake.set()
+    monkeypatch.undo()
+    assert await made.max_pixels() == 1_000_000
 
 
 async def test_boxes_in_an_answer_are_listed_and_those_of_a_scene_that_is_gone_are_not_exported() -> None:

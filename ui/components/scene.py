@@ -117,8 +117,9 @@ def scene_facts(scene: Scene) -> tuple[Fact, ...]:
 def scene_notes(scene: Scene) -> tuple[tuple[str, str], ...]:
     """Returns what else the file says: where its corners are, and its tags."""
     corners = scene.footprint_wgs84
-    places = [("Corners", "; ".join(format_coordinates(*corner) for corner in corners))] if corners else []
-    return (*places, *scene.tags.items())
+    # Each corner stays on one line.
+    places = [format_coordinates(*corner).replace(" ", "\N{NO-BREAK SPACE}") for corner in corners or ()]
+    return (*([("Corners", "; ".join(places))] if places else ()), *scene.tags.items())
 
 
 def sent_facts(sent: SentPicture) -> tuple[Fact, ...]:
