@@ -5,6 +5,7 @@ The journal, which belongs to `client.batch`, keeps submissions from being repea
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import IO, Literal
@@ -66,15 +67,20 @@ class BatchStore:
             return None
 
     def load_log(self) -> list[LogLine]:
-        """Returns what happened, in order. A line that a crash tore is cut off."""
+        """Returns what happened, in order. The log is cut off at the first line that a crash or a full disk damaged."""
         if not self._log_path.exists():
             return []
-        raw = self._log_path.read_bytes()
-        whole = raw[: raw.rfind(b"\n") + 1]
-        if len(whole) < len(raw):
-            with self._log_path.open("r+b") as file:
-                file.truncate(len(whole))
-        return [LogLine.model_validate_json(line) for line in whole.splitlines()]
+        lines: list[LogLine] = []
+        with self._log_path.open("r+b") as file:
+            good_bytes = 0
+            for raw in file:
+                if not raw.endswith(b"\n") or (line := _read(raw)) is None:
+                    # What is noted from now on would be lost behind a line at which every reading stops.
+                    file.truncate(good_bytes)
+                    break
+                good_bytes += len(raw)
+                lines.append(line)
+        return lines
 
     def note(self, line: LogLine) -> None:
         """Adds a line to the log."""
@@ -85,11 +91,20 @@ class BatchStore:
 
     def close(self) -> None:
         """Closes the log."""
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        log, self._log = self._log, None
+        if log is not None:
+            # Closing writes what a full disk did not take, and fails again; the file is closed all the same.
+            with contextlib.suppress(OSError):
+                log.close()
 
     def remove(self) -> None:
         """Deletes the batch with all that belongs to it."""
         self.close()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _read(raw: bytes) -> LogLine | None:
+    try:
+        return LogLine.model_validate_json(raw)
+    except ValidationError:
+        return None
