@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Container
 from pathlib import Path
 from typing import IO, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from backend.contract import Completion, Stage
+from backend.contract import RETENTION_DAYS, Completion, Stage
 from client.batch_plan import BatchPlan
+
+DRAFT_DAYS = 1
+"""How long a batch that was looked at and never begun is kept."""
+_PLAN = "plan.json"
+_DAY_S = 24 * 3600.0
 
 
 class LogLine(BaseModel):
@@ -44,7 +50,7 @@ class BatchStore:
         self.inputs = root / "inputs"
         self.thumbnails = root / "thumbnails"
         self.journal_path = root / "journal.jsonl"
-        self._plan_path = root / "plan.json"
+        self._plan_path = root / _PLAN
         self._log_path = root / "log.jsonl"
         self._log: IO[str] | None = None
 
@@ -101,6 +107,25 @@ class BatchStore:
         """Deletes the batch with all that belongs to it."""
         self.close()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def remove_strays(directory: Path, known: Container[str], now: float) -> None:
+    """Deletes folders that are no batch: those without a plan after a day, those that cannot be used after a week.
+
+    Args:
+        known: names of the folders that are in use.
+        now: Unix time in seconds.
+    """
+    for folder in directory.iterdir():
+        plan = folder / _PLAN
+        if folder.name in known:
+            continue
+        with contextlib.suppress(OSError):
+            written_at, days = (
+                (plan.stat().st_mtime, RETENTION_DAYS) if plan.exists() else (folder.stat().st_mtime, DRAFT_DAYS)
+            )
+            if now - written_at > days * _DAY_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(raw: bytes) -> LogLine | None:
