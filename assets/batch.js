@@ -381,7 +381,7 @@
       const body = make("div");
       const head = make("header", "nd-bt-dialog-head");
       const words = make("div");
-      words.append(make("h3", "", row.name), template("stage", row.stage));
+      words.append(make("h2", "", row.name), template("stage", row.stage));
       if (row.took) words.append(make("span", "nd-num nd-quiet", ` ${row.took}`));
       const big = make("span", "nd-bt-thumb");
       big.append(thumbnail(row));
