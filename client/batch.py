@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -48,6 +49,11 @@ COMMON_ERRORS = (AccessError, ProtocolError)
 """Errors that every other item would meet too."""
 
 CALLED_OFF = "The batch called the job off."
+
+TAKE_BACK_S = 5.0
+"""How long `cancel` waits for a submission under way, which can be cancelled at the service once it was taken."""
+
+log = logging.getLogger(__name__)
 
 
 class Batch:
@@ -92,6 +98,8 @@ class Batch:
         self._name = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._called_off: set[str] = set()
+        self._submissions: dict[str, asyncio.Task[Job]] = {}
+        self._taking_back: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Queue[ItemResult | Exception] = asyncio.Queue()
 
     @property
@@ -116,8 +124,9 @@ class Batch:
                 if isinstance(ended, Exception):
                     raise ended
                 yield ended
+            await asyncio.gather(*self._taking_back, return_exceptions=True)
         finally:
-            tasks = [self._feeder, *self._tasks.values()]
+            tasks = [self._feeder, *self._tasks.values(), *self._taking_back]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -154,8 +163,28 @@ class Batch:
                 await self._client.cancel(trace.call_id)
         if task := self._tasks.get(item_id):
             task.cancel()
+        if submission := self._submissions.get(item_id):
+            taking_back = asyncio.create_task(self._take_back(submission))
+            self._taking_back.add(taking_back)
+            taking_back.add_done_callback(self._taking_back.discard)
+            await asyncio.wait({taking_back}, timeout=TAKE_BACK_S)
+
+    async def _take_back(self, submission: asyncio.Task[Job]) -> None:
+        """Cancels a job at the service whose submission was under way when it was called off."""
+        try:
+            job = await submission
+            await self._client.cancel(job.call_id)
+        except NadirError as error:
+            log.info("A job that was called off while it was sent may still be carried out: %s", error)
 
     async def _feed(self) -> None:
+        try:
+            await self._feed_all()
+        except Exception as error:
+            # Without a feeder nothing else would ever end.
+            self._ended.put_nowait(error)
+
+    async def _feed_all(self) -> None:
         """Starts an item whenever another one may be under way."""
         for item in self._items:
             if self._trace(item).is_over:
@@ -226,7 +255,7 @@ class Batch:
         if trace.key is None:
             trace.key = f"{self._name}-{next(self._numbers)}"
             self._note(Entry(item=item.id, key=trace.key))
-        job = await self._client.submit(request, idempotency_key=trace.key, retry=PATIENCE)
+        job = await self._submit(item, request, trace.key)
         del request
         trace.call_id = job.call_id
         self._note(Entry(item=item.id, call_id=job.call_id))
@@ -235,6 +264,18 @@ class Batch:
         completion = await self._result(item, job)
         self._throttle.note_time(self._client.clock.now() - submitted_at)
         return completion
+
+    async def _submit(self, item: BatchItem, request: ChatRequest, key: str) -> Job:
+        submission = asyncio.create_task(self._client.submit(request, idempotency_key=key, retry=PATIENCE))
+        self._submissions[item.id] = submission
+        try:
+            return await asyncio.shield(submission)
+        except asyncio.CancelledError:
+            if item.id not in self._called_off:
+                submission.cancel()
+            raise
+        finally:
+            del self._submissions[item.id]
 
     async def _result(self, item: BatchItem, job: Job) -> Completion:
         async for event in job.events(retry=PATIENCE):
@@ -252,13 +293,21 @@ class Batch:
                 self._progress = replace(progress, cancelled=progress.cancelled + 1)
             case _:
                 self._progress = replace(progress, failed=progress.failed + 1)
-        if result.took_s is not None and (result.completion or isinstance(result.error, LASTING_ERRORS)):
-            failure = str(result.error) if result.error else None
-            self._note(Entry(item=result.item.id, completion=result.completion, failure=failure))
-        self._ended.put_nowait(result)
+        try:
+            self._note_end(result)
+        except OSError:
+            # A later process learns it again from the service, under the call id that the journal has.
+            log.exception("The journal of a batch could not be written")
+        finally:
+            self._ended.put_nowait(result)
         if isinstance(result.error, COMMON_ERRORS) and not isinstance(result.error, GarbledAnswer):
             self._drop_waiting(result.error)
         self._tell()
+
+    def _note_end(self, result: ItemResult) -> None:
+        if result.took_s is not None and (result.completion or isinstance(result.error, LASTING_ERRORS)):
+            failure = str(result.error) if result.error else None
+            self._note(Entry(item=result.item.id, completion=result.completion, failure=failure))
 
     def _drop_waiting(self, error: NadirError) -> None:
         """Ends every item that has not begun."""

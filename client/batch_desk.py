@@ -6,6 +6,7 @@ Whoever knows a batch's id may see and steer it; ids cannot be guessed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -14,22 +15,25 @@ from pathlib import Path
 
 from backend.contract import RETENTION_DAYS
 from client.batch_estimate import Estimate, estimate
-from client.batch_input import InputImage, Upload, collect
+from client.batch_input import Collected, InputImage, Upload, collect
 from client.batch_plan import Asked, BatchPlan, BatchSettings, PlannedScene, Refusal, plan_jobs
 from client.batch_run import BatchRun
-from client.batch_store import BatchStore
+from client.batch_store import DRAFT_DAYS, BatchStore, remove_strays
 from client.errors import InputError, SceneError
 from client.imagery import SceneReader
 from client.jobs import JobClient
 from client.scene import display_name
 
-DRAFT_DAYS = 1
-"""How long a batch that was looked at and never begun is kept."""
+MAX_DRAFTS = 30
+"""Most batches that are kept without having been begun; the oldest goes for a new one."""
+SWEEP_EVERY_S = 3600.0
 READ_AT_ONCE = 3
 FEWEST_FOR_PACE = 4
 """Jobs that a batch must have answered for its pace to mean anything."""
 UNKNOWN = "This batch is not on the server any more. Batches are kept for 7 days."
 _DAY_S = 24 * 3600.0
+
+log = logging.getLogger(__name__)
 
 
 class BatchGone(InputError):
@@ -60,19 +64,42 @@ class BatchDesk:
         self._reader = reader
         self._directory = directory.absolute()
         self._runs: dict[str, BatchRun] = {}
+        self._sweeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Finds the batches of earlier processes, and goes on with those that were going on."""
+        """Finds the batches of earlier processes, and goes on with those that were going on.
+
+        One whose files are damaged is passed over, and stays on the disk until its week is over.
+        """
         self._directory.mkdir(parents=True, exist_ok=True)
         for folder in sorted(self._directory.iterdir()):
-            run = await asyncio.to_thread(self._load, folder)
-            if run is not None:
+            try:
+                run = await asyncio.to_thread(self._load, folder)
+                if run is None:
+                    continue
+                if not _is_over_age(run):
+                    run.go_on()
                 self._runs[run.plan.id] = run
-                run.go_on()
+            except Exception:
+                log.exception("Batch %s cannot be taken up", folder.name[:6])
+        await self.sweep()
+        self._sweeping = asyncio.create_task(self._sweep_hourly())
+
+    async def sweep(self) -> None:
+        """Deletes batches and drafts whose time is over, and folders that never became a batch."""
+        try:
+            for run in [run for run in self._runs.values() if _is_over_age(run)]:
+                await self.remove(run.plan.id)
+            await asyncio.to_thread(remove_strays, self._directory, frozenset(self._runs), time.time())
+        except Exception:
+            log.exception("Old batches could not be deleted; it is tried again in an hour")
 
     async def close(self) -> None:
         """Stops watching; what the services have goes on there."""
-        for run in self._runs.values():
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
+        for run in list(self._runs.values()):
             await run.close()
         self._runs.clear()
 
@@ -89,7 +116,11 @@ class BatchDesk:
     async def remove(self, batch_id: str) -> None:
         """Cancels a batch and deletes all that belongs to it. Harmless when there is none."""
         if run := self._runs.pop(batch_id, None):
-            await run.cancel()
+            try:
+                await run.cancel()
+            except OSError:
+                # A full disk takes no note of the wish, and removing is what makes room.
+                log.exception("Batch %s is removed without being cancelled", batch_id[:6])
             await run.close()
             await asyncio.to_thread(run.store.remove)
 
@@ -104,7 +135,7 @@ class BatchDesk:
         await asyncio.to_thread(store.create)
         drawn_up = False
         try:
-            found = await asyncio.to_thread(collect, uploads, store.inputs)
+            found = await _collect(uploads, store.inputs)
             asked: list[Asked] = []
             refusals = found.refusals
             reading = Reading(0, len(found.images))
@@ -121,10 +152,11 @@ class BatchDesk:
             run = self._runs[batch_id] = BatchRun(store, plan, self._clients[settings.service], self._reader)
             pace = self.seconds_per_job(settings.service)
             drawn_up = True
+            await self._drop_old_drafts()
             yield Draft(run, await estimate(plan, self._reader, seconds_per_job=pace))
         finally:
             if not drawn_up:
-                store.remove()
+                await asyncio.to_thread(store.remove)
 
     def seconds_per_job(self, service: str) -> float | None:
         """Returns the pace of the last batch that a service answered; None where there was none."""
@@ -133,6 +165,16 @@ class BatchDesk:
             if run.plan.settings.service == service and len(ends) >= FEWEST_FOR_PACE:
                 return (ends[-1] - ends[0]) / (len(ends) - 1)
         return None
+
+    async def _drop_old_drafts(self) -> None:
+        drafts = sorted((run for run in self._runs.values() if not run.is_begun), key=lambda run: run.plan.created_at)
+        for run in drafts[:-MAX_DRAFTS]:
+            await self.remove(run.plan.id)
+
+    async def _sweep_hourly(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            await self.sweep()
 
     async def _open_all(
         self, images: list[InputImage], store: BatchStore
@@ -159,12 +201,22 @@ class BatchDesk:
         plan = store.load_plan()
         if plan is None or plan.settings.service not in self._clients:
             return None
-        run = BatchRun(store, _moved_here(plan, store), self._clients[plan.settings.service], self._reader)
-        days = RETENTION_DAYS if run.is_begun else DRAFT_DAYS
-        if time.time() - plan.created_at > days * _DAY_S:
-            store.remove()
-            return None
-        return run
+        return BatchRun(store, _moved_here(plan, store), self._clients[plan.settings.service], self._reader)
+
+
+async def _collect(uploads: list[Upload], inputs: Path) -> Collected:
+    """Collects in a thread, which cannot be stopped: a cancellation waits for it, so that nothing is left behind."""
+    collecting = asyncio.ensure_future(asyncio.to_thread(collect, uploads, inputs))
+    try:
+        return await asyncio.shield(collecting)
+    except asyncio.CancelledError:
+        await asyncio.wait({collecting})
+        raise
+
+
+def _is_over_age(run: BatchRun) -> bool:
+    days = RETENTION_DAYS if run.is_begun else DRAFT_DAYS
+    return time.time() - run.plan.created_at > days * _DAY_S
 
 
 def _plan(batch_id: str, asked: list[Asked], settings: BatchSettings, refusals: list[Refusal]) -> BatchPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -78,14 +79,16 @@ class Rows:
     """All rows of a batch, and the version of the last change."""
 
     rows: list[Row]
-    version: int = 1
+    version: int
+    """Begins at the clock's milliseconds, so that a version that an earlier process told is never a later one here."""
     _by_id: dict[str, Row] = field(default_factory=dict)
 
     @classmethod
     def of(cls, jobs: Iterable[PlannedJob], log: Iterable[LogLine]) -> Rows:
         """Returns the rows as an earlier process left them."""
-        rows = [Row(number, job, version=1) for number, job in enumerate(jobs)]
-        table = cls(rows, _by_id={row.job.id: row for row in rows})
+        version = time.time_ns() // 1_000_000
+        rows = [Row(number, job, version=version) for number, job in enumerate(jobs)]
+        table = cls(rows, version, _by_id={row.job.id: row for row in rows})
         for line in log:
             table._recall(line)
         return table

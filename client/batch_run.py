@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
@@ -24,6 +25,8 @@ from client.payload import chat_request
 from client.stage_watch import StageWatch
 
 BROKE = "The app met a fault of its own over this job. Send it again; if that fails too, report it."
+
+log = logging.getLogger(__name__)
 
 
 class BatchRun:
@@ -151,10 +154,11 @@ class BatchRun:
             async for result in batch.results():
                 self._ended(result)
         except Exception:
+            log.exception("Batch %s met a fault", self.store.root.name[:6])
             for row in rows:
                 if not row.stage.is_final:
-                    self._end(row, stage=Stage.FAILED, error=BROKE)
-            raise
+                    with contextlib.suppress(OSError):
+                        self._end(row, stage=Stage.FAILED, error=BROKE)
         finally:
             del self._batches[batch]
             if not self._batches:
@@ -204,8 +208,10 @@ class BatchRun:
 
     def _end(self, row: Row, **how: object) -> None:
         line = LogLine.model_validate({"at": time.time(), "kind": "ended", "jobs": [row.job.id], **how})
-        self.store.note(line)
-        self.rows.end(row, line)
+        try:
+            self.store.note(line)
+        finally:
+            self.rows.end(row, line)
 
     def _end_cancelled(self, rows: Iterable[Row]) -> None:
         with contextlib.closing(Journal(self.store.journal_path, self.plan.settings.service)) as journal:
@@ -230,9 +236,11 @@ class BatchRun:
         self.rows.version += 1
 
     def _close_journal(self) -> None:
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            # Closing writes what a full disk did not take, and fails again; the file is closed all the same.
+            with contextlib.suppress(OSError):
+                journal.close()
 
 
 class _WatchedJournal(Journal):

@@ -5,14 +5,21 @@ The journal, which belongs to `client.batch`, keeps submissions from being repea
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Container
 from pathlib import Path
 from typing import IO, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from backend.contract import Completion, Stage
+from backend.contract import RETENTION_DAYS, Completion, Stage
 from client.batch_plan import BatchPlan
+
+DRAFT_DAYS = 1
+"""How long a batch that was looked at and never begun is kept."""
+_PLAN = "plan.json"
+_DAY_S = 24 * 3600.0
 
 
 class LogLine(BaseModel):
@@ -43,7 +50,7 @@ class BatchStore:
         self.inputs = root / "inputs"
         self.thumbnails = root / "thumbnails"
         self.journal_path = root / "journal.jsonl"
-        self._plan_path = root / "plan.json"
+        self._plan_path = root / _PLAN
         self._log_path = root / "log.jsonl"
         self._log: IO[str] | None = None
 
@@ -66,15 +73,20 @@ class BatchStore:
             return None
 
     def load_log(self) -> list[LogLine]:
-        """Returns what happened, in order. A line that a crash tore is cut off."""
+        """Returns what happened, in order. The log is cut off at the first line that a crash or a full disk damaged."""
         if not self._log_path.exists():
             return []
-        raw = self._log_path.read_bytes()
-        whole = raw[: raw.rfind(b"\n") + 1]
-        if len(whole) < len(raw):
-            with self._log_path.open("r+b") as file:
-                file.truncate(len(whole))
-        return [LogLine.model_validate_json(line) for line in whole.splitlines()]
+        lines: list[LogLine] = []
+        with self._log_path.open("r+b") as file:
+            good_bytes = 0
+            for raw in file:
+                if not raw.endswith(b"\n") or (line := _read(raw)) is None:
+                    # What is noted from now on would be lost behind a line at which every reading stops.
+                    file.truncate(good_bytes)
+                    break
+                good_bytes += len(raw)
+                lines.append(line)
+        return lines
 
     def note(self, line: LogLine) -> None:
         """Adds a line to the log."""
@@ -85,11 +97,39 @@ class BatchStore:
 
     def close(self) -> None:
         """Closes the log."""
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        log, self._log = self._log, None
+        if log is not None:
+            # Closing writes what a full disk did not take, and fails again; the file is closed all the same.
+            with contextlib.suppress(OSError):
+                log.close()
 
     def remove(self) -> None:
         """Deletes the batch with all that belongs to it."""
         self.close()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def remove_strays(directory: Path, known: Container[str], now: float) -> None:
+    """Deletes folders that are no batch: those without a plan after a day, those that cannot be used after a week.
+
+    Args:
+        known: names of the folders that are in use.
+        now: Unix time in seconds.
+    """
+    for folder in directory.iterdir():
+        plan = folder / _PLAN
+        if folder.name in known:
+            continue
+        with contextlib.suppress(OSError):
+            written_at, days = (
+                (plan.stat().st_mtime, RETENTION_DAYS) if plan.exists() else (folder.stat().st_mtime, DRAFT_DAYS)
+            )
+            if now - written_at > days * _DAY_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read(raw: bytes) -> LogLine | None:
+    try:
+        return LogLine.model_validate_json(raw)
+    except ValidationError:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,18 +11,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.contract import ChatRequest
+from backend.contract import SUBMIT_PATH, ChatRequest
 from backend.services import VQA
 from client.batch import Batch
 from client.errors import AccessError, InputError, JobCancelled, JobFailed, SceneError
 from client.items import BatchItem, ItemResult, Progress, item_ids
 from client.jobs import JobClient
-from client.journal import Journal
+from client.journal import Entry, Journal
 from client.retry import RetryPolicy
 from tests.client.asking import question
 from tests.client.scripted_service import ScriptedService, submitted
-from tests.contract_server import ContractServer, answer_to
+from tests.contract_server import ContractServer, Reply, Request, answer_to
 from tests.fault_proxy import Fault, FaultProxy
+from tests.waiting import until
 
 
 def items_of(*prompts: str) -> list[BatchItem]:
@@ -268,3 +270,56 @@ async def test_a_service_that_is_too_busy_to_tell_about_a_job_is_asked_again_lat
     service.answers = [submitted(), busy]
     (result,) = await results_of(batch)
     assert result.text == "A harbor."
+
+
+class FullDisk(Journal):
+    """A journal whose disk has no room for answers."""
+
+    def write(self, entry: Entry) -> None:
+        if entry.completion:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().write(entry)
+
+
+async def test_an_answer_arrives_although_the_journal_cannot_be_written(tmp_path: Path) -> None:
+    async with served() as (_, client):
+        with FullDisk(tmp_path / "journal", VQA.key) as journal:
+            results = await asyncio.wait_for(results_of(Batch(client, numbered(3), journal=journal)), 10)
+    assert sorted(result.text for result in results) == sorted(answer_to(item.prompt) for item in numbered(3))
+
+
+async def test_a_batch_whose_listener_fails_ends_instead_of_waiting_for_ever() -> None:
+    def fail(_: Progress) -> None:
+        raise ZeroDivisionError
+
+    async with served() as (_, client):
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(results_of(Batch(client, numbered(1), on_change=fail)), 10)
+
+
+class SlowToConfirm(ContractServer):
+    """A service that takes jobs at once and says so when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(60.0, extended=True)
+        self.may_confirm = asyncio.Event()
+
+    async def _reply(self, request: Request) -> Reply:
+        reply = await super()._reply(request)
+        if request.path == SUBMIT_PATH:
+            await self.may_confirm.wait()
+        return reply
+
+
+async def test_a_job_that_is_called_off_while_it_is_sent_is_cancelled_at_the_service() -> None:
+    async with SlowToConfirm() as server, JobClient(VQA, server.url) as client:
+        batch = Batch(client, numbered(1))
+        running = asyncio.create_task(results_of(batch))
+        await asyncio.wait_for(server.was_asked.wait(), 10)
+        calling_off = asyncio.create_task(batch.cancel())
+        await until(lambda: batch.progress.cancelled == 1)
+        server.may_confirm.set()
+        await asyncio.wait_for(calling_off, 10)
+        (result,) = await asyncio.wait_for(running, 10)
+    assert isinstance(result.error, JobCancelled)
+    assert [job.stage for job in server.jobs.values()] == ["cancelled"]

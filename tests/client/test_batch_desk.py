@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import os
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,9 +15,10 @@ import pytest
 
 from backend.services import CAPTIONING, VQA
 from client.batch_desk import BatchDesk, Draft, Reading
-from client.batch_input import Upload
+from client.batch_input import Collected, Upload, collect
 from client.batch_plan import BatchSettings
 from client.batch_run import BatchRun
+from client.batch_store import LogLine
 from client.errors import InputError
 from client.imagery import SceneReader
 from client.jobs import JobClient
@@ -270,3 +276,119 @@ async def test_a_batch_is_forgotten_after_a_week(
         monkeypatch.setattr("client.batch_desk.RETENTION_DAYS", -1)
         async with opened(server, reader, tmp_path / "batches"):
             assert list((tmp_path / "batches").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [("log.jsonl", b"\0" * 64), ("log.jsonl", b'{"kind": "moon"}\n'), ("journal.jsonl", b"\0\n")],
+    ids=["NULs in the log", "a log line of no kind", "a damaged journal"],
+)
+async def test_a_damaged_batch_does_not_keep_the_others_from_being_found(
+    reader: SceneReader, road: Path, tmp_path: Path, file: str, damage: bytes
+) -> None:
+    async with ContractServer(HOURS, extended=True) as server:
+        async with opened(server, reader, tmp_path / "batches") as desk:
+            damaged, sound = (await drawn_up(desk, road)).run, (await drawn_up(desk, road)).run
+            for run in (damaged, sound):
+                run.begin()
+            await until(lambda: stages(damaged) == stages(sound) == ["running", "running"])
+        with (damaged.store.root / file).open("ab") as out:
+            out.write(damage)
+        async with opened(server, reader, tmp_path / "batches") as desk:
+            assert desk.find(sound.plan.id).is_begun
+
+
+async def test_what_is_noted_behind_a_damaged_line_is_read_the_next_time(
+    reader: SceneReader, road: Path, tmp_path: Path
+) -> None:
+    async with ContractServer(extended=True) as server, opened(server, reader, tmp_path / "batches") as desk:
+        store = (await drawn_up(desk, road)).run.store
+    store.note(LogLine(at=1, kind="begun"))
+    store.close()
+    with (store.root / "log.jsonl").open("ab") as out:
+        out.write(b"\0\0\n")
+    assert [line.kind for line in store.load_log()] == ["begun"]
+    store.note(LogLine(at=2, kind="paused"))
+    store.close()
+    assert [line.kind for line in store.load_log()] == ["begun", "paused"]
+
+
+async def test_rows_end_although_the_disk_is_full(
+    reader: SceneReader, road: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with ContractServer(HOURS, extended=True) as server, opened(server, reader, tmp_path / "batches") as desk:
+        run = (await drawn_up(desk, road)).run
+        run.begin()
+        await until(lambda: stages(run) == ["running", "running"])
+        monkeypatch.setattr(run.store, "note", full)
+        server._end(next(iter(server.jobs.values())))
+        await until(lambda: run.is_over)
+        assert sorted(stages(run)) == ["done", "failed"]
+        await desk.remove(run.plan.id)
+        assert list((tmp_path / "batches").iterdir()) == []
+
+
+async def test_the_next_process_tells_every_row_to_who_saw_the_last_version_of_the_one_before(
+    reader: SceneReader, road: Path, tmp_path: Path
+) -> None:
+    async with ContractServer(extended=True) as server:
+        async with opened(server, reader, tmp_path / "batches") as desk:
+            run = (await drawn_up(desk, road)).run
+            run.begin()
+            await until(lambda: run.is_over)
+        async with opened(server, reader, tmp_path / "batches") as desk:
+            again = desk.find(run.plan.id)
+            assert len(again.rows.changed_since(run.rows.version)) == 2
+
+
+async def test_a_sweep_takes_what_is_over_age_and_leaves_the_rest(
+    reader: SceneReader, road: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "batches"
+    async with ContractServer(HOURS, extended=True) as server, opened(server, reader, folder) as desk:
+        old_draft, draft, begun, old = [(await drawn_up(desk, road)).run for _ in range(4)]
+        for run, days in ((old_draft, 1.1), (begun, 6.9), (old, 7.1)):
+            run.plan.created_at -= days * 24 * 3600
+        for run in (begun, old):
+            run.begin()
+        for name, days in (("half", 1.1), ("new", 0.1)):
+            (folder / name).mkdir()
+            os.utime(folder / name, (0, time.time() - days * 24 * 3600))
+        await desk.sweep()
+        assert {path.name for path in folder.iterdir()} == {draft.plan.id, begun.plan.id, "new"}
+
+
+async def test_the_oldest_draft_goes_when_there_are_too_many(
+    reader: SceneReader, road: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client.batch_desk.MAX_DRAFTS", 2)
+    async with ContractServer(HOURS, extended=True) as server, opened(server, reader, tmp_path / "b") as desk:
+        begun = (await drawn_up(desk, road)).run
+        begun.begin()
+        drafts = [(await drawn_up(desk, road)).run for _ in range(3)]
+        kept = {run.plan.id for run in (begun, *drafts[1:])}
+        assert {path.name for path in (tmp_path / "b").iterdir()} == kept
+
+
+async def test_a_first_look_that_is_broken_off_leaves_nothing_behind(
+    reader: SceneReader, road: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collecting, may_end = threading.Event(), threading.Event()
+
+    def slow(uploads: list[Upload], inputs: Path) -> Collected:
+        collecting.set()
+        may_end.wait(10)
+        return collect(uploads, inputs)
+
+    monkeypatch.setattr("client.batch_desk.collect", slow)
+    async with ContractServer(extended=True) as server, opened(server, reader, tmp_path / "b") as desk:
+        looking = asyncio.create_task(drawn_up(desk, road))
+        await until(collecting.is_set)
+        looking.cancel()
+        may_end.set()
+        await asyncio.wait({looking})
+        assert looking.cancelled()
+        assert list((tmp_path / "b").iterdir()) == []
