@@ -3,6 +3,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+NODE_PACKAGES := typescript@5.9.3 @types/node@22.20.5
 VLLM_VENV := .venv-vllm
 VLLM_PYTHON ?= python3.11
 
@@ -11,7 +12,7 @@ VLLM_PYTHON ?= python3.11
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python app.py
 
-test: $(VENV)/dev.stamp lint
+test: $(VENV)/dev.stamp $(VENV)/node.stamp lint
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest
 
@@ -52,6 +53,13 @@ $(VENV)/run.stamp: requirements.txt
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
+	@touch $@
+
+# Ready code in TypeScript is compiled and run where there is a Node to run it.
+$(VENV)/node.stamp: $(VENV)/dev.stamp
+	@if command -v npm >/dev/null; then \
+		npm install --silent --no-fund --no-audit --no-save --no-package-lock $(NODE_PACKAGES); \
+	else echo "No npm here: the TypeScript of the snippets is not tested."; fi
 	@touch $@
 
 # vLLM asks for torchaudio and torchcodec, whose builds want CUDA, and runs without them.

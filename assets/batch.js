@@ -149,12 +149,9 @@
   // ---- the board: one batch, asked about again and again, and told only what changed
   /* Has Caption or Ask show a job, with its scene, prompt and settings. */
   const showRecord = (record, view) => {
-    const { putJob, keepJob, openJob, press } = window.nadir;
-    (putJob || keepJob)(record);
-    if (openJob) openJob(record);
-    [...document.querySelectorAll('[role="tab"]')].find((tab) => tab.textContent.trim() === view)?.click();
-    const reopen = `${view.toLowerCase()}-reopen`;
-    if (press && document.getElementById(reopen)) press(reopen); else location.reload();
+    nadir.putJob(record);
+    nadir.openJob(record);
+    nadir.press(`${view.toLowerCase()}-reopen`);
   };
 
   const attachBoard = (element, server) => {
@@ -166,7 +163,7 @@
     let filter = "all", needle = "", view = "table", shown = [], timer = 0, asking = false;
 
     const ask = async (name, data) => {
-      try { return (await server[name](data)) || { error: "The server did not answer." }; } catch { return { broken: true }; }
+      try { return (await server[name](data)) || { broken: true }; } catch { return { broken: true }; }
     };
     const template = (kind, name) => find(`template[data-bt-${kind}="${name}"]`).content.cloneNode(true);
     const isSeen = () => !document.hidden && element.offsetParent !== null;
@@ -220,8 +217,8 @@
       asking = false;
       if (id !== current) { refresh(); return; }
       let pause = BROKEN_MS;
-      if (reply.error) { forget(id); own.delete(id); trouble(reply.error); await listBatches(); return; }
-      if (reply.broken || !reply.summary) trouble("The server does not answer at present. The batch is kept; this page asks again.");
+      if (reply.gone) { forget(id); own.delete(id); trouble(reply.error); await listBatches(); return; }
+      if (!reply.summary) trouble(reply.error || "The server does not answer at present. The batch is kept; this page asks again.");
       else { trouble(""); take(reply); pause = batch.summary.over || batch.summary.paused && !underWay() ? IDLE_MS : POLL_MS; }
       timer = setTimeout(refresh, pause);
     };
@@ -532,8 +529,8 @@
       own.add(id);
       remember(id);
       const reply = await ask("batch_do", { id, action: "begin" });
-      if (reply.error || reply.broken) { await show(id); return; }
       await show(id);
+      if (reply.error || reply.broken) trouble(reply.error || "The server does not answer at present. Try again.");
       await listBatches();
       window.scrollTo({ top: 0 });
     };

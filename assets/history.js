@@ -16,7 +16,7 @@
 
   // ---- what is known of a job
   const stateOf = (record) => {
-    if (record.state) return WORDS[record.state] ? record.state : "failed";
+    if (record.state) return WORDS[record.state] ? record.state : record.call_id ? "failed" : "unsent";
     return !record.call_id && Date.now() - record.submitted_at * 1000 > UNSENT_MS ? "unsent" : "going";
   };
   const wordOf = (record) => {
@@ -54,8 +54,8 @@
   // A cell that begins like a formula would be run as one by a spreadsheet.
   const cell = (value) => {
     let text = value === null ? "" : String(value);
-    if (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text))) text = `'${text}`;
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    if (/^ *[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(text) && Number.isNaN(Number(text))) text = `'${text}`;
+    return /[",;\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const asCSV = (rows) => [COLUMNS, ...rows.map((row) => COLUMNS.map((name) => cell(row[name])))].map((line) => line.join(",") + "\r\n").join("");
   const asJSONL = (rows) => rows.map((row) => JSON.stringify(row) + "\n").join("");
@@ -205,11 +205,10 @@
       const current = nadir.currentJob(record.service);
       if (current && current.key !== record.key && stateOf(current) === "going" && !current.call_id)
         return this.tell("A job is just being sent. Open this one in a moment.");
-      if (stateOf(record) === "unsent")
+      if (!record.state && stateOf(record) === "unsent")
         nadir.updateJob({ key: record.key, state: "refused", trouble: "It was not sent: the page was closed before the service had taken it." });
-      const view = TABS[record.service] || "caption";
-      nadir.openJob(record, view);
-      nadir.press(`${view}-reopen`);
+      nadir.openJob(record);
+      nadir.press(`${TABS[record.service] || "caption"}-reopen`);
     }
     forget(record, row) {
       const next = row.nextElementSibling || row.previousElementSibling;

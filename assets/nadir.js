@@ -3,6 +3,7 @@
 (() => {
   "use strict";
   const JOB_PREFIX = "nadir.job.";
+  const MAX_TURNS = 8;
   const THEME_KEY = "nadir.theme";
   const KEEP_MS = 7 * 24 * 3600 * 1000;
 
@@ -68,11 +69,11 @@
     write(tab, `nadir.current.${record.service}`, record.key);
   };
   const endWatch = (record) => { keepJob(record); watched.delete(record && record.key); };
-  /* Makes a remembered job this tab's own, for its view, `caption` or `ask`, to show. */
-  const openJob = (record, view) => {
+  /* Makes a remembered job this tab's own, for its view to show. */
+  const openJob = (record) => {
     watched.delete(read(tab, `nadir.current.${record.service}`));
     write(tab, `nadir.current.${record.service}`, record.key);
-    drop(tab, draftKey(view));
+    drop(tab, draftKey(record.service === "vqa" ? "ask" : "caption"));
   };
 
   /* The job to show when the page opens: this tab's own, else the newest of the service. */
@@ -94,6 +95,7 @@
     const sameScene = before && before.scene && source && part(before.scene) === part(source);
     const turns = asks && sameScene ? [...(before.turns || [])] : [];
     if (asks && sameScene && before.state === "done") turns.push({ question: before.prompt, answer: before.answer });
+    turns.splice(0, Math.max(0, turns.length - MAX_TURNS));
     const record = {
       key: newKey(), service, call_id: "", prompt, scene: source, max_tokens, temperature, detail, enlarge,
       submitted_at: Date.now() / 1000, turns, state: "", answer: "",

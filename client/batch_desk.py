@@ -32,6 +32,10 @@ UNKNOWN = "This batch is not on the server any more. Batches are kept for 7 days
 _DAY_S = 24 * 3600.0
 
 
+class BatchGone(InputError):
+    """There is no such batch here any more."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """How far a new batch's files are read."""
@@ -76,11 +80,11 @@ class BatchDesk:
         """Returns a batch.
 
         Raises:
-            InputError: there is none with this id.
+            BatchGone: there is none with this id.
         """
         if run := self._runs.get(batch_id):
             return run
-        raise InputError(UNKNOWN)
+        raise BatchGone(UNKNOWN)
 
     async def remove(self, batch_id: str) -> None:
         """Cancels a batch and deletes all that belongs to it. Harmless when there is none."""

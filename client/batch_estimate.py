@@ -86,7 +86,8 @@ async def estimate(plan: BatchPlan, reader: SceneReader, *, seconds_per_job: flo
 
 def _pixels(plan: BatchPlan, job: PlannedJob) -> tuple[int, int]:
     window = plan.window(job)
-    return model_size(window.width, window.height, max_pixels=plan.settings.detail.max_pixels)
+    settings = plan.settings
+    return model_size(window.width, window.height, max_pixels=settings.detail.max_pixels, enlarge=settings.enlarge)
 
 
 async def _bytes_per_pixel(plan: BatchPlan, reader: SceneReader) -> float:
@@ -94,6 +95,6 @@ async def _bytes_per_pixel(plan: BatchPlan, reader: SceneReader) -> float:
     size, pixels = 0, 0
     for job in plan.jobs[::step][:SAMPLES]:
         scene = plan.scenes[job.scene].scene
-        picture = await reader.picture(scene, plan.settings.detail, window=job.window)
+        picture = await reader.picture(scene, plan.settings.detail, window=job.window, enlarge=plan.settings.enlarge)
         size, pixels = size + len(picture.data), pixels + picture.width * picture.height
     return size / pixels if pixels else 0.0

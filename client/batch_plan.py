@@ -28,6 +28,8 @@ class BatchSettings(BaseModel):
     prompts: list[str] = Field(default_factory=list, max_length=MAX_PROMPTS)
     """Asked of every scene, or of every tile; those that a table names have questions of their own."""
     detail: Detail = Detail.STANDARD
+    enlarge: bool = False
+    """Whether small scenes and tiles grow to the size of the detail."""
     max_tokens: int = Field(default=512, ge=1, le=MAX_OUTPUT_TOKENS)
     temperature: float = Field(default=0.7, ge=0, le=2)
     tile_size: int | None = None

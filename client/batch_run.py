@@ -167,7 +167,9 @@ class BatchRun:
         if not row.stage.is_under_way:
             self.rows.begin(row, time.time())
         settings, planned = self.plan.settings, self.plan.scenes[row.job.scene]
-        picture = await self._reader.picture(planned.scene, settings.detail, window=row.job.window)
+        picture = await self._reader.picture(
+            planned.scene, settings.detail, window=row.job.window, enlarge=settings.enlarge
+        )
         return chat_request(
             settings.spec,
             row.job.prompt,

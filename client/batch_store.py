@@ -42,7 +42,6 @@ class BatchStore:
         self.root = root
         self.inputs = root / "inputs"
         self.thumbnails = root / "thumbnails"
-        self.exports = root / "exports"
         self.journal_path = root / "journal.jsonl"
         self._plan_path = root / "plan.json"
         self._log_path = root / "log.jsonl"
@@ -50,7 +49,7 @@ class BatchStore:
 
     def create(self) -> None:
         """Makes the directories."""
-        for folder in (self.inputs, self.thumbnails, self.exports):
+        for folder in (self.inputs, self.thumbnails):
             folder.mkdir(parents=True, exist_ok=True)
 
     def save_plan(self, plan: BatchPlan) -> None:

@@ -37,7 +37,9 @@ async def write_box_pictures(plan: BatchPlan, rows: Sequence[Row], reader: Scene
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for row, boxes in boxed:
             scene = plan.scenes[row.job.scene].scene
-            picture = await reader.picture(scene, plan.settings.detail, window=row.job.window)
+            picture = await reader.picture(
+                scene, plan.settings.detail, window=row.job.window, enlarge=plan.settings.enlarge
+            )
             drawn = await asyncio.to_thread(draw_boxes, picture, boxes)
             archive.writestr(f"{row.number + 1:05d} {_file_name(plan.label(row.job))}.jpg", drawn)
 

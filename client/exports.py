@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ import pyogrio.raw
 
 from client.batch_plan import BatchPlan
 from client.batch_rows import Row
-from client.scene import LonLat
+from client.footprints import footprint_wkb, geojson_geometry
 from client.verdicts import number_in, yes_or_no
 
 COLUMNS: dict[str, pa.DataType] = {
@@ -54,10 +53,7 @@ WGS84 = "EPSG:4326"
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a cell for a formula; OWASP's page on CSV injection."""
 
-_POLYGON, _MULTIPOLYGON = 3, 6
-
 Record = dict[str, Any]
-Ring = list[LonLat]
 
 
 def records(plan: BatchPlan, rows: Sequence[Row]) -> list[Record]:
@@ -90,7 +86,7 @@ def write_parquet(plan: BatchPlan, rows: Sequence[Row], path: Path) -> None:
 def write_geojson(plan: BatchPlan, rows: Sequence[Row], path: Path) -> None:
     """Writes a GeoJSON feature per row, whose geometry is the footprint; null without georeference (RFC 7946)."""
     features = [
-        {"type": "Feature", "geometry": _geometry(plan.footprint(row.job)), "properties": _record(plan, row)}
+        {"type": "Feature", "geometry": geojson_geometry(plan.footprint(row.job)), "properties": _record(plan, row)}
         for row in rows
     ]
     document = {"type": "FeatureCollection", "name": LAYER, "features": features}
@@ -103,7 +99,7 @@ def write_geopackage(plan: BatchPlan, rows: Sequence[Row], path: Path) -> None:
     path.unlink(missing_ok=True)
     pyogrio.raw.write(
         path,
-        np.array([_wkb(_rings(plan.footprint(row.job))) for row in rows] or [None], dtype=object)[: len(rows)],
+        np.array([footprint_wkb(plan.footprint(row.job)) for row in rows] or [None], dtype=object)[: len(rows)],
         [_array(table, column, kind) for column, kind in COLUMNS.items()],
         list(COLUMNS),
         geometry_type="MultiPolygon",
@@ -148,7 +144,7 @@ def _record(plan: BatchPlan, row: Row) -> Record:
         "y": window.y,
         "width": window.width,
         "height": window.height,
-        "longitude": centre[0] if centre else None,
+        "longitude": (centre[0] + 180) % 360 - 180 if centre else None,
         "latitude": centre[1] if centre else None,
         "gsd_m": scene.gsd_m,
         "crs": scene.crs,
@@ -173,58 +169,3 @@ def _array(table: list[Record], column: str, kind: pa.DataType) -> np.ndarray[An
         # GeoPackage knows no missing boolean through this road: words say it better.
         return np.array([None if value is None else "yes" if value else "no" for value in values], dtype=object)
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _geometry(footprint: Sequence[LonLat] | None) -> dict[str, Any] | None:
-    rings = _rings(footprint)
-    if not rings:
-        return None
-    if len(rings) == 1:
-        return {"type": "Polygon", "coordinates": [rings[0]]}
-    return {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
-
-
-def _rings(footprint: Sequence[LonLat] | None) -> list[Ring]:
-    """Returns closed rings, counter-clockwise; two for a footprint that crosses the antimeridian."""
-    if not footprint:
-        return []
-    corners = list(footprint)
-    longitudes = [lon for lon, _ in corners]
-    if max(longitudes) - min(longitudes) <= 180:
-        return [_closed(corners)]
-    unrolled = [(lon + 360 if lon < 0 else lon, lat) for lon, lat in corners]
-    west = _clip(unrolled, keep=lambda lon: lon <= 180)
-    east = [(lon - 360, lat) for lon, lat in _clip(unrolled, keep=lambda lon: lon >= 180)]
-    return [_closed(part) for part in (west, east) if len(part) >= 3]
-
-
-def _clip(corners: Sequence[LonLat], *, keep: Callable[[float], bool]) -> Ring:
-    """Returns the part of a polygon on one side of the antimeridian, after Sutherland and Hodgman."""
-    kept: Ring = []
-    for (lon, lat), (next_lon, next_lat) in zip(corners, [*corners[1:], corners[0]], strict=True):
-        if keep(lon):
-            kept.append((lon, lat))
-        if keep(lon) != keep(next_lon):
-            share = (180 - lon) / (next_lon - lon)
-            kept.append((180.0, lat + (next_lat - lat) * share))
-    return kept
-
-
-def _closed(corners: Ring) -> Ring:
-    area = sum(
-        (next_lon - lon) * (next_lat + lat)
-        for (lon, lat), (next_lon, next_lat) in zip(corners, [*corners[1:], corners[0]], strict=True)
-    )
-    ring = corners if area < 0 else corners[::-1]
-    return [*ring, ring[0]]
-
-
-def _wkb(rings: list[Ring]) -> bytes | None:
-    """Returns a multipolygon as well-known binary, little-endian; ISO 19125-1."""
-    if not rings:
-        return None
-    polygons = b"".join(
-        struct.pack("<BIII", 1, _POLYGON, 1, len(ring)) + b"".join(struct.pack("<dd", *place) for place in ring)
-        for ring in rings
-    )
-    return struct.pack("<BII", 1, _MULTIPOLYGON, len(rings)) + polygons

@@ -25,11 +25,11 @@ class Remedy:
 
 @dataclass(frozen=True)
 class Advice:
-    """One trouble."""
+    """One trouble, its cause, and what to do."""
 
     title: str
     cause: str
-    """The likely cause."""
+    """The likely one, as it goes on after a colon."""
     remedies: tuple[Remedy, ...]
     said: str = ""
     """What the service or the road to it said, where it said something."""
@@ -42,17 +42,17 @@ WEIGHTS = Remedy("Check that the volume with the weights is there.", "modal volu
 ADVICE = {
     "unreachable": Advice(
         "The service does not answer",
-        "It is not deployed, it is just being deployed, or its address is another one.",
+        "it is not deployed, it is just being deployed, or its address is another one.",
         (DEPLOYED, LOGS, Remedy("Compare the address above with the one that the deployment printed.")),
     ),
     "access": Advice(
         "The service wants credentials",
-        "The deployment is protected by a proxy token, and this app sends none, or one that was withdrawn.",
+        "the deployment is protected by a proxy token, and this app sends none, or one that was withdrawn.",
         (Remedy("Set both to a token that the workspace accepts, and start Nadir again.", "MODAL_KEY, MODAL_SECRET"),),
     ),
     "protocol": Advice(
         "Something else answers at this address",
-        "The address belongs to another app, or has a path too many.",
+        "the address belongs to another app, or has a path too many.",
         (
             Remedy("Set the deployed address, without a path.", "CAPTION_BASE_URL, VQA_BASE_URL"),
             DEPLOYED,
@@ -60,17 +60,17 @@ ADVICE = {
     ),
     "busy": Advice(
         "The service takes no more jobs at present",
-        "Its queue is full, as in the middle of a large batch.",
+        "its queue is full, as in the middle of a large batch.",
         (Remedy("Wait until jobs have ended. What is refused now is tried again by itself."),),
     ),
     "unwell": Advice(
         "The service says that something is wrong",
-        "It answers, but cannot work as it should.",
+        "its weights are missing, or its model did not load.",
         (LOGS, WEIGHTS),
     ),
     "pending": Advice(
         "A job is stuck in pending",
-        "No GPU is free, or the container does not come up. A cold start takes 10 to 30 s.",
+        "no GPU is free, or the container does not come up. A cold start takes 10 to 30 s.",
         (
             Remedy("Check the state of the containers on Modal's dashboard, and whether an A100 40GB is to be had."),
             LOGS,
@@ -79,17 +79,17 @@ ADVICE = {
     ),
     "failed": Advice(
         "The last job failed",
-        "The model or its container broke. Usually the weights are not where they should be, or memory ran out.",
+        "the model or its container broke; usually the weights are not where they should be, or memory ran out.",
         (LOGS, WEIGHTS, Remedy("Deploy the service again.", "modal deploy backend/{module}.py")),
     ),
     "failed-own": Advice(
         "The last job failed",
-        "The server behind this app did not answer it.",
+        "the server behind this app could not answer it.",
         (Remedy("Check that the server is up and serves the model.", "UPSTREAM_BASE_URL"),),
     ),
     "expired": Advice(
         "The last job is no longer known",
-        f"Results are kept for {RETENTION_DAYS} days, and a service does not know the call ids of another one.",
+        f"results are kept for {RETENTION_DAYS} days, and a service does not know the call ids of another one.",
         (Remedy("Send the job again if its answer is still needed."),),
     ),
 }

@@ -1,6 +1,6 @@
 """What the page's script may ask of the batches: how they stand, what changed, steer them, and take results away.
 
-Every answer is JSON; one that begins with `error` is a sentence for the person.
+Every answer is JSON; `error` in it is a sentence for the person.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from gradio.processing_utils import save_bytes_to_cache
 from pydantic import BaseModel, Field, ValidationError
 
-from client.batch_desk import BatchDesk
+from client.batch_desk import BatchDesk, BatchGone
 from client.batch_run import BatchRun
 from client.box_pictures import write_box_pictures
 from client.errors import InputError, NadirError
@@ -84,7 +84,7 @@ class BatchRoom:
         for batch_id in wish.ids:
             try:
                 run = self.desk.find(batch_id)
-            except InputError:
+            except BatchGone:
                 continue
             found.append(summary(run) | {"left_out": []})
         return {"batches": sorted(found, key=lambda one: -one["created_at"])}
@@ -123,13 +123,17 @@ class BatchRoom:
         if wish.kind != PICTURES and wish.kind not in WRITERS:
             raise InputError(NOT_UNDERSTOOD)
         name = f"nadir-{time.strftime('%Y%m%d-%H%M', time.gmtime(run.plan.created_at))}-{run.plan.id[:6]}"
-        path = run.store.exports / (f"{name}-{PICTURES}" if wish.kind == PICTURES else f"{name}.{wish.kind}")
+        path = (
+            self.uploads
+            / f"{run.plan.id}-{time.time_ns()}"
+            / f"{name}{'-' if wish.kind == PICTURES else '.'}{wish.kind}"
+        )
+        path.parent.mkdir()
         if wish.kind == PICTURES:
             await write_box_pictures(run.plan, run.rows.rows, self._reader, path)
         else:
             await asyncio.to_thread(WRITERS[wish.kind], run.plan, run.rows.rows, path)
-        shared = await asyncio.to_thread(self._share, path, f"{run.plan.id}-{time.time_ns()}", path.name)
-        return {"url": f"gradio_api/file={shared}", "name": path.name}
+        return {"url": f"gradio_api/file={path}", "name": path.name}
 
     async def _open(self, wish: _OneRow) -> Json:
         run = self.desk.find(wish.id)
@@ -137,7 +141,7 @@ class BatchRoom:
             raise InputError(NOT_UNDERSTOOD)
         row = run.rows[wish.job]
         planned = run.plan.scenes[row.job.scene]
-        shared = await asyncio.to_thread(self._share, run.store.inputs / planned.file, run.plan.id, planned.file)
+        shared = await asyncio.to_thread(self._share, run.store.inputs / planned.file, run.plan.id)
         return {"record": row_record(run, row, str(shared))}
 
     async def _scene(self, wish: _OneScene) -> Json:
@@ -159,9 +163,9 @@ class BatchRoom:
     def _keep(self, picture: bytes) -> str:
         return f"gradio_api/file={save_bytes_to_cache(picture, 'picture.webp', cache_dir=str(self.uploads))}"
 
-    def _share(self, path: Path, folder: str, name: str) -> Path:
-        """Puts a file where the page may fetch it and a job may find it."""
-        target = self.uploads / folder / name
+    def _share(self, path: Path, folder: str) -> Path:
+        """Puts a scene among the uploads, where Caption and Ask look for it."""
+        target = self.uploads / folder / path.name
         target.parent.mkdir(exist_ok=True)
         if not target.exists():
             try:
@@ -181,6 +185,8 @@ def _answer(
             return await ask(wish.model_validate(data))
         except ValidationError:
             return {"error": NOT_UNDERSTOOD}
+        except BatchGone as error:
+            return {"error": str(error), "gone": True}
         except NadirError as error:
             return {"error": str(error)}
 

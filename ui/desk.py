@@ -8,6 +8,7 @@ called off.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,14 @@ from client.errors import InputError, NadirError, SceneError
 from client.events import Done, FinalEvent, Running
 from client.jobs import JobClient
 from client.payload import chat_request
-from ui.components.answer import Remedies, final_error, render_completion, render_failure, render_partial
+from ui.components.answer import (
+    Remedies,
+    final_error,
+    render_completion,
+    render_empty,
+    render_failure,
+    render_partial,
+)
 from ui.components.job_status import JobCourse, render_status
 from ui.components.objects import ObjectsView, objects_view
 from ui.components.scene import format_area
@@ -54,6 +62,8 @@ class Shown:
         return (*(gr.skip() if value is None else value for value in (self.status, self.answer, self.record)), button)
 
 
+logger = logging.getLogger(__name__)
+
 UNCHANGED = Shown()
 """Gradio empties the outputs of a generator that ends without having yielded."""
 
@@ -77,21 +87,21 @@ class JobDesk:
     async def submit(self, value: Any) -> AsyncIterator[Shown]:
         """Prepares the picture and submits the job of a record that has none yet.
 
-        A job that was refused once is not sent again unasked: its refusal is shown.
+        A job that ended before the service took it, or belongs to a batch, is not sent unasked.
         """
         record = read_record(value)
         if record is None or record.call_id:
             yield UNCHANGED
             return
         if record.state:
-            yield self._refused(record, InputError(record.trouble))
+            yield self._unsent(record)
             return
         course = self._courses[record.key] = JobCourse.submitting(self.client.service)
         yield Shown(self._status(course), self._partial(record, ""), busy=True)
         try:
             record, thumbnail = await asyncio.gather(self._send(record), self._thumbnail(record))
-        except NadirError as error:
-            yield self._refused(record, error)
+        except Exception as error:
+            yield self._refused(record, told(error))
             return
         course.submitted(record.call_id)
         yield Shown(self._status(course), record=self._kept(record, thumbnail=thumbnail))
@@ -114,8 +124,8 @@ class JobDesk:
                 grown = isinstance(event, Running) and event.partial != text
                 text = event.partial if isinstance(event, Running) else text
                 yield Shown(status, self._partial(record, text) if grown else None)
-        except NadirError as error:
-            yield Shown(self._status(course), render_failure(error, self._remedies), busy=False)
+        except Exception as error:
+            yield Shown(self._status(course), render_failure(told(error), self._remedies), busy=False)
 
     async def cancel(self, value: Any) -> str | None:
         """Cancels the job of a record, now or as soon as the service has taken it; returns what to say, if anything."""
@@ -213,6 +223,11 @@ class JobDesk:
         kept = self._kept(record, state="refused", trouble=str(error)[:MAX_TROUBLE_CHARACTERS])
         return Shown("", render_failure(error, self._remedies), kept, busy=False)
 
+    def _unsent(self, record: JobRecord) -> Shown:
+        if record.trouble:
+            return Shown("", render_failure(InputError(record.trouble), self._remedies), busy=False)
+        return Shown("", render_empty("send", "Not sent", "The service has not been asked this yet."), busy=False)
+
     def _kept(self, record: JobRecord, **changes: Any) -> dict[str, Any]:
         return record.model_copy(update=changes).model_dump(mode="json")
 
@@ -236,3 +251,11 @@ def _area(record: JobRecord) -> str:
         return ""
     size = f"area {sent.window.width} x {sent.window.height} px"
     return f"{size}, {format_area(sent.footprint)}" if sent.footprint else size
+
+
+def told(error: Exception) -> NadirError:
+    """Returns an error for people. One that nobody foresaw is logged, and told without its innards."""
+    if isinstance(error, NadirError):
+        return error
+    logger.error("a job could not be shown", exc_info=error)
+    return NadirError("Something in Nadir itself broke. Try again; the log of the server says more.")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyogrio
+import pytest
+from axe_playwright_python.async_playwright import Axe
 from PIL import Image
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
@@ -257,6 +259,36 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, model: Op
     assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_in_table_map_and_dialog(page: Page, model: OpenAIStub, theme: str) -> None:
+    await page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+    await page.reload()
+    await page.locator("#caption-go").wait_for()
+    model.words = ("Yes, ", "a river.")
+    await open_batch(page)
+    await page.get_by_role("button", name="Tiles").click()
+    await page.get_by_label("Cut every scene into tiles").check()
+    await page.locator("#batch-tile input").fill("256")
+    await take_look(page, [GEOTIFF], "Is there a river?")
+    await page.locator("[data-batch-begin]").wait_for()
+    found = [await violations(page)]
+    await page.locator("[data-batch-begin]").click()
+    await expect_ended(page, 4)
+    found.append(await violations(page))
+    await rows(page).first.locator("[data-bt-detail]").click()
+    found.append(await violations(page))
+    await page.keyboard.press("Escape")
+    await page.locator('[data-bt-view="map"]').click()
+    await page.locator(".nd-bt-tile").first.hover()
+    found.append(await violations(page))
+    assert found == [[]] * 4
+
+
+async def violations(page: Page) -> list[tuple[str, str]]:
+    result = await Axe().run(page)
+    return [(found["id"], found["nodes"][0]["html"]) for found in result.response["violations"]]
+
+
 async def test_a_killed_app_goes_on_with_the_batch_and_submits_nothing_again(
     context: BrowserContext, tmp_path: Path
 ) -> None:
@@ -291,7 +323,7 @@ async def test_of_five_hundred_rows_only_those_in_sight_are_drawn(context: Brows
         await page.goto(app.url)
         prompts = "\n".join(f"Question {number}?" for number in range(20))
         await start(page, pictures(tmp_path, 25), prompts)
-        await expect_ended(page, 500)
+        await expect_count(page, "all", 500)
         assert await rows(page).count() < 60
         await page.locator(".nd-bt-scroll").evaluate("node => node.scrollTo(0, node.scrollHeight)")
         await expect(page.locator('[data-bt-row="499"]')).to_contain_text("Question 19?")

@@ -147,11 +147,12 @@ async def test_rasterio_goes_on_reading_beside_the_writer_of_geopackages(
         assert dataset.crs.to_epsg() == 32621
 
 
+@pytest.mark.parametrize("east", [-179.0, 181.0], ids=["wrapped", "running on"])
 async def test_a_footprint_over_the_date_line_is_cut_there(
-    batch: tuple[BatchPlan, list[Row]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    batch: tuple[BatchPlan, list[Row]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, east: float
 ) -> None:
     plan, rows = batch
-    corners: tuple[LonLat, ...] = ((179.0, 10.0), (-179.0, 10.0), (-179.0, 9.0), (179.0, 9.0))
+    corners: tuple[LonLat, ...] = ((179.0, 10.0), (east, 10.0), (east, 9.0), (179.0, 9.0))
     monkeypatch.setattr(BatchPlan, "footprint", lambda *_: corners)
     WRITERS["geojson"](plan, rows[:1], tmp_path / "a.geojson")
     shape = json.loads((tmp_path / "a.geojson").read_text())["features"][0]["geometry"]

@@ -183,6 +183,14 @@ async def test_a_refused_record_that_is_opened_again_shows_the_refusal_and_sends
     assert client.requests == []
 
 
+async def test_a_row_of_a_batch_that_waits_there_is_shown_and_not_sent_a_second_time() -> None:
+    client = Client()
+    shown = await collect(desk(client).submit(record(state="waiting")))
+    assert "Not sent" in (shown[-1].answer or "")
+    assert shown[-1].record is None
+    assert client.requests == []
+
+
 async def test_earlier_turns_are_sent_along() -> None:
     client = Client()
     await collect(desk(client).submit(record(turns=[{"question": "Water?", "answer": "Yes."}])))
@@ -300,3 +308,16 @@ async def test_boxes_in_an_answer_are_listed_and_those_of_a_scene_that_is_gone_a
         answer = (await collect(desk(client).watch(value)))[-1].answer or ""
         assert "spillway" in answer
         assert ("GeoJSON" in answer) is exported
+
+
+async def test_what_nobody_foresaw_frees_the_button_and_keeps_its_innards() -> None:
+    client = Client()
+
+    async def break_down() -> None:
+        raise OSError(28, "No space left on device: /secret/path")
+
+    client.while_submitting = break_down
+    shown = await collect(desk(client).submit(record()))
+    assert shown[-1].busy is False
+    assert "Try again" in (shown[-1].answer or "")
+    assert "/secret" not in (shown[-1].answer or "")

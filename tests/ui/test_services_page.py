@@ -86,7 +86,7 @@ def test_health_is_a_word_and_a_reason() -> None:
     assert health_line(Health(model="m"), None).word == "Up"
     unwell = health_line(Health(model="m", status="degraded", detail="No weights."), None)
     assert (unwell.word, unwell.note) == ("Not well", "No weights.")
-    assert health_line(None, ServiceUnreachable("Nothing answers.")).note == "Nothing answers."
+    assert health_line(None, ServiceUnreachable("Nothing answers.")).word == "Not reached"
 
 
 async def test_a_card_escapes_what_a_service_says() -> None:

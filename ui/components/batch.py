@@ -138,6 +138,7 @@ def row_record(run: BatchRun, row: Row, upload: str) -> Json:
         "max_tokens": settings.max_tokens,
         "temperature": settings.temperature,
         "detail": settings.detail.value,
+        "enlarge": settings.enlarge,
         "submitted_at": row.began_at or run.plan.created_at,
         "turns": [],
         "state": row.stage.value if row.stage.is_final or not row.call_id else "",

@@ -64,7 +64,7 @@ def public_address(url: str) -> str:
 def health_line(health: Health | None, error: NadirError | None) -> Line:
     """Returns whether the service is up."""
     if error is not None:
-        return Line("Not reached", "circle-x", "bad", str(error))
+        return Line("Not reached", "circle-x", "bad")
     if health is None:
         return Line("Looking", "loader", "quiet")
     if health.status != "ok":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from backend.contract import MAX_OUTPUT_TOKENS
-from backend.services import CAPTIONING, SERVICES
+from backend.services import CAPTIONING, SERVICES, VQA
 from client.batch_desk import BatchDesk, Draft, Reading
 from client.batch_input import Upload
 from client.batch_plan import MAX_PROMPTS, BatchSettings
@@ -48,43 +49,34 @@ DETAILS = [
 DEFAULT_TILE = 1024
 
 
+@dataclass
+class BatchForm:
+    """What is chosen for a new batch."""
+
+    files: gr.JSON
+    service: gr.Radio
+    prompts: gr.Textbox
+    tiled: gr.Checkbox
+    tile_size: gr.Number
+    overlap: gr.Number
+    detail: gr.Dropdown
+    enlarge: gr.Checkbox
+    max_tokens: gr.Slider
+    temperature: gr.Slider
+    look: gr.Button
+
+    @property
+    def entered(self) -> list[gr.components.Component]:
+        """What a first look is told, in the order in which it is told."""
+        sizes = [self.tiled, self.tile_size, self.overlap, self.detail, self.enlarge]
+        return [self.files, self.service, self.prompts, *sizes, self.max_tokens, self.temperature]
+
+
 def build_batch(room: BatchRoom, samples: Sequence[Sample]) -> None:
     """Lays out the Batch page and wires it. To be called within a tab."""
     with gr.Row(elem_id="batch-new", elem_classes=["nd-columns"], equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_classes=["nd-left"]):
-            files = gr.JSON(visible=False)
-            names = json.dumps([{"sample": sample.key, "name": sample.path.name} for sample in samples])
-            gr.HTML(
-                render("batch_files.html", samples=names),
-                js_on_load="nadirBatch.attachFiles(element)",
-                elem_id="batch-files",
-                apply_default_css=False,
-            )
-            service = gr.Radio(
-                [("Caption", CAPTIONING.key), ("Ask", "vqa")],
-                value=CAPTIONING.key,
-                label="Task",
-                elem_id="batch-service",
-            )
-            prompts = gr.Textbox(
-                CAPTIONING.default_prompt,
-                label="Prompts",
-                info="One per line; each is asked of every scene",
-                lines=2,
-                max_lines=8,
-                elem_id="batch-prompts",
-            )
-            with gr.Accordion("Tiles", open=False, elem_classes=["nd-settings"]):
-                tiled = gr.Checkbox(label="Cut every scene into tiles", elem_id="batch-tiled")
-                tile_size = gr.Number(
-                    DEFAULT_TILE, label="Side in pixels", precision=0, minimum=64, elem_id="batch-tile"
-                )
-                overlap = gr.Number(0, label="Overlap in pixels", precision=0, minimum=0)
-            with gr.Accordion("Settings", open=False, elem_classes=["nd-settings"]):
-                detail = gr.Dropdown(DETAILS, value=Detail.STANDARD.value, label="Detail")
-                max_tokens = gr.Slider(16, MAX_OUTPUT_TOKENS, CAPTIONING.max_tokens, step=16, label="Longest answer")
-                temperature = gr.Slider(0, 1.5, CAPTIONING.temperature, step=0.05, label="Temperature")
-            look = gr.Button("Take a first look", variant="primary", elem_id="batch-look-go", elem_classes=["nd-go"])
+            form = _build_form(samples)
         with gr.Column(scale=7, min_width=320, elem_classes=["nd-right", "nd-panel"]):
             shown = gr.HTML(_empty(), elem_id="batch-look", apply_default_css=False)
     gr.HTML(
@@ -94,21 +86,63 @@ def build_batch(room: BatchRoom, samples: Sequence[Sample]) -> None:
         elem_id="batch-board",
         apply_default_css=False,
     )
-    inputs = [files, service, prompts, tiled, tile_size, overlap, detail, max_tokens, temperature]
-    look.click(
+    form.look.click(
         _look_handler(room.desk, samples, room.uploads),
-        inputs=inputs,
+        inputs=form.entered,
         outputs=[shown],
         js="(_, ...rest) => [nadirBatch.chosenFiles(), ...rest]",
         show_progress="hidden",
         api_visibility="private",
     )
-    service.input(
+    form.service.input(
         _defaults_of,
-        inputs=[service, prompts],
-        outputs=[prompts, max_tokens, temperature],
+        inputs=[form.service, form.prompts],
+        outputs=[form.prompts, form.max_tokens, form.temperature],
         show_progress="hidden",
         api_visibility="private",
+    )
+
+
+def _build_form(samples: Sequence[Sample]) -> BatchForm:
+    names = json.dumps([{"sample": sample.key, "name": sample.path.name} for sample in samples])
+    gr.HTML(
+        render("batch_files.html", samples=names),
+        js_on_load="nadirBatch.attachFiles(element)",
+        elem_id="batch-files",
+        apply_default_css=False,
+    )
+    service = gr.Radio(
+        [("Caption", CAPTIONING.key), ("Ask", VQA.key)], value=CAPTIONING.key, label="Task", elem_id="batch-service"
+    )
+    prompts = gr.Textbox(
+        CAPTIONING.default_prompt,
+        label="Prompts",
+        info="One per line; each is asked of every scene",
+        lines=2,
+        max_lines=8,
+        elem_id="batch-prompts",
+    )
+    with gr.Accordion("Tiles", open=False, elem_classes=["nd-settings"]):
+        tiled = gr.Checkbox(label="Cut every scene into tiles", elem_id="batch-tiled")
+        tile_size = gr.Number(DEFAULT_TILE, label="Side in pixels", precision=0, minimum=64, elem_id="batch-tile")
+        overlap = gr.Number(0, label="Overlap in pixels", precision=0, minimum=0)
+    with gr.Accordion("Settings", open=False, elem_classes=["nd-settings"]):
+        detail = gr.Dropdown(DETAILS, value=Detail.STANDARD.value, label="Detail")
+        enlarge = gr.Checkbox(label="Enlarge small chips", info="Up to four times per side; more tokens")
+        max_tokens = gr.Slider(16, MAX_OUTPUT_TOKENS, CAPTIONING.max_tokens, step=16, label="Longest answer")
+        temperature = gr.Slider(0, 1.5, CAPTIONING.temperature, step=0.05, label="Temperature")
+    return BatchForm(
+        files=gr.JSON(visible=False),
+        service=service,
+        prompts=prompts,
+        tiled=tiled,
+        tile_size=tile_size,
+        overlap=overlap,
+        detail=detail,
+        enlarge=enlarge,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        look=gr.Button("Take a first look", variant="primary", elem_id="batch-look-go", elem_classes=["nd-go"]),
     )
 
 
@@ -140,7 +174,15 @@ def _look_handler(desk: BatchDesk, samples: Sequence[Sample], uploads: Path) -> 
 
 
 def _settings(
-    service: str, prompts: str, tiled: bool, tile_size: Any, overlap: Any, detail: str, max_tokens: int, heat: float
+    service: str,
+    prompts: str,
+    tiled: bool,
+    tile_size: Any,
+    overlap: Any,
+    detail: str,
+    enlarge: bool,
+    max_tokens: int,
+    temperature: float,
 ) -> BatchSettings:
     lines = list(dict.fromkeys(line.strip() for line in prompts.splitlines() if line.strip()))
     if len(lines) > MAX_PROMPTS:
@@ -150,12 +192,13 @@ def _settings(
             service=service,
             prompts=lines,
             detail=Detail(detail),
+            enlarge=enlarge,
             max_tokens=max_tokens,
-            temperature=heat,
+            temperature=temperature,
             tile_size=int(tile_size or 0) if tiled else None,
             overlap=int(overlap or 0) if tiled else 0,
         )
-    except ValidationError:
+    except (ValidationError, ValueError):
         raise InputError("A setting is out of its range. Open Settings and choose again.") from None
 
 

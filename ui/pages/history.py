@@ -90,9 +90,7 @@ def connect_history(page: HistoryPage, views: Mapping[str, WorkingView], tabs: g
             show_progress="hidden",
             api_visibility="private",
         )
-    page.cancel.click(
-        _cancel_handler(page), inputs=[page.service, page.record], outputs=[], queue=False, api_visibility="private"
-    )
+    page.cancel.click(_cancel_handler(page), inputs=[page.record], outputs=[], queue=False, api_visibility="private")
     for tab, view in views.items():
         view.reopen.click(
             lambda tab=tab: gr.Tabs(selected=tab), outputs=[tabs], show_progress="hidden", api_visibility="private"
@@ -146,8 +144,8 @@ def _fetch_handler(page: HistoryPage) -> Any:
 
 
 def _cancel_handler(page: HistoryPage) -> Any:
-    async def cancel(service: str, record: Any) -> None:
-        desk = page.desks.get(service)
+    async def cancel(record: Any) -> None:
+        desk = page.desks.get((record or {}).get("service", ""))
         if desk and (trouble := await desk.cancel(record)):
             raise gr.Error(trouble, title="Not cancelled", print_exception=False)
 

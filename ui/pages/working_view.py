@@ -184,6 +184,7 @@ def _show_current(view: WorkingView, trigger: Any) -> Any:
         _restore_handler(view),
         inputs=[view.record],
         outputs=view.entered,
+        show_progress="hidden",
         api_visibility="private",
     )
     restored.then(None, js=f"() => nadir.restoreDraft('{view.text.name}')", api_visibility="private")
