@@ -46,6 +46,17 @@
   });
   const chosenFiles = () => chosen.filter((entry) => entry.path || entry.sample).map(({ path, sample, name }) => ({ path, sample, name }));
 
+  const beginLook = () => {
+    if (matchMedia("(max-width: 820px)").matches) document.querySelector("#batch-look")?.scrollIntoView({ block: "start" });
+    return chosenFiles();
+  };
+  /* The prompt, longest answer and temperature of a service; a prompt of the person's own stays. */
+  const defaultsOf = (defaults, service, prompts) => {
+    const untouched = ["", ...Object.values(defaults).map(([prompt]) => prompt)].includes(prompts.trim());
+    const [prompt, ...rest] = defaults[service];
+    return [untouched ? prompt : prompts, ...rest];
+  };
+
   /* Files of a drop, with the paths of folders that were dropped. */
   const droppedFiles = async (transfer) => {
     const entries = [...transfer.items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
@@ -383,7 +394,7 @@
       const body = make("div");
       const head = make("header", "nd-bt-dialog-head");
       const words = make("div");
-      words.append(make("h3", "", row.name), template("stage", row.stage));
+      words.append(make("h2", "", row.name), template("stage", row.stage));
       if (row.took) words.append(make("span", "nd-num nd-quiet", ` ${row.took}`));
       const big = make("span", "nd-bt-thumb");
       big.append(thumbnail(row));
@@ -614,5 +625,5 @@
       if (live && !current) show(live.id);
     });
   };
-  window.nadirBatch = { attachFiles, attachBoard, chosenFiles };
+  window.nadirBatch = { attachFiles, attachBoard, beginLook, defaultsOf };
 })();

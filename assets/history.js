@@ -54,8 +54,8 @@
   // A cell that begins like a formula would be run as one by a spreadsheet.
   const cell = (value) => {
     let text = value === null ? "" : String(value);
-    if (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text))) text = `'${text}`;
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    if (/^ *[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(text) && Number.isNaN(Number(text))) text = `'${text}`;
+    return /[",;\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const asCSV = (rows) => [COLUMNS, ...rows.map((row) => COLUMNS.map((name) => cell(row[name])))].map((line) => line.join(",") + "\r\n").join("");
   const asJSONL = (rows) => rows.map((row) => JSON.stringify(row) + "\n").join("");

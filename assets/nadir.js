@@ -3,6 +3,7 @@
 (() => {
   "use strict";
   const JOB_PREFIX = "nadir.job.";
+  const MAX_TURNS = 8;
   const THEME_KEY = "nadir.theme";
   const KEEP_MS = 7 * 24 * 3600 * 1000;
 
@@ -94,6 +95,7 @@
     const sameScene = before && before.scene && source && part(before.scene) === part(source);
     const turns = asks && sameScene ? [...(before.turns || [])] : [];
     if (asks && sameScene && before.state === "done") turns.push({ question: before.prompt, answer: before.answer });
+    turns.splice(0, Math.max(0, turns.length - MAX_TURNS));
     const record = {
       key: newKey(), service, call_id: "", prompt, scene: source, max_tokens, temperature, detail, enlarge,
       submitted_at: Date.now() / 1000, turns, state: "", answer: "",
@@ -334,13 +336,30 @@
   // A file dropped beside the frame must not replace the page.
   for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 
+  // Enter asks a question, as in any conversation; a prompt may have lines, and is sent by Ctrl+Enter.
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      visible(".nd-go")?.click();
-    }
-  });
+    if (event.key !== "Enter" || event.isComposing) return;
+    const asks = event.target.matches("#ask-prompt textarea") && !event.shiftKey;
+    if (!asks && !event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    visible(".nd-go")?.click();
+  }, { capture: true });
 
-  const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); setInterval(watchRoad, CHECK_MS); };
+  // On a phone the action floats, until what it brought about is on the screen.
+  const releaseAction = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      target.parentElement?.querySelector(".nd-go")?.toggleAttribute("data-unstuck", isIntersecting);
+    }
+  }, { rootMargin: "0px 0px -35% 0px" });
+  const watchAnswers = () => {
+    for (const panel of document.querySelectorAll(".nd-right:not([data-watched])")) {
+      panel.dataset.watched = "";
+      releaseAction.observe(panel);
+    }
+  };
+
+  const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); setInterval(watchRoad, CHECK_MS); setInterval(watchAnswers, 1000); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
   window.nadir = {
     read, write, local, attachScene, keepJob, endWatch, currentJob, leaveJob, newJob, restoreDraft, openDialog,

@@ -6,8 +6,10 @@ import asyncio
 from http import HTTPStatus
 
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from backend.answers import Refusal
+from backend.answers import Refusal, error_answer
 from backend.settings import MIB
 
 IDLE_S = 30.0
@@ -44,6 +46,30 @@ async def read_body(request: Request, max_bytes: int, *, idle_s: float = IDLE_S)
     if max(size, declared) > max_bytes:
         raise _too_large(max_bytes)
     return bytes(body)
+
+
+class BodyLimit:
+    """Middleware for routes below a path that read their body whole: it must say its size, and that must be allowed."""
+
+    def __init__(self, app: ASGIApp, *, path: str, max_bytes: int) -> None:
+        self._app = app
+        self._path = path
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].startswith(self._path):
+            refusal = self._refusal(Request(scope))
+            if refusal is not None:
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, request: Request) -> Response | None:
+        if "content-length" not in request.headers and "transfer-encoding" in request.headers:
+            return error_answer(HTTPStatus.LENGTH_REQUIRED, "The request must say its size. Send a Content-Length.")
+        if _declared_length(request) > self._max_bytes:
+            return error_answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(_too_large(self._max_bytes)))
+        return None
 
 
 def _declared_length(request: Request) -> int:

@@ -25,11 +25,19 @@ def listen(host: str, port: int) -> socket.socket:
         AddressTaken: another program has the port, or there is no such host.
     """
     try:
-        listener = socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise AddressTaken(f"Port {port} of {host} cannot be opened: {error.strerror}. Set PORT or HOST.") from error
     # Adopted anew, the socket knows that it speaks TCP, and only then does asyncio send small answers at once.
     return socket.socket(fileno=listener.detach())
+
+
+def own_address(listener: socket.socket) -> str:
+    """Returns where a listener can be reached from this machine, as a URL without a path."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:

@@ -82,7 +82,7 @@ class Worker:
         assert process.stdin and process.stdout
         process.stdin.write(Job(task=task).model_dump_json().encode() + b"\n")
         line = await process.stdout.readline()
-        if not line:
+        if not line.endswith(b"\n"):
             raise SceneError(BROKEN)
         return Reply.model_validate_json(line)
 
@@ -106,7 +106,6 @@ class WorkerPool:
         for worker in reversed(self._workers):
             self._idle.put_nowait(worker)
         self._timeout_s = timeout_s
-        self._closed = False
 
     @property
     def pids(self) -> list[int]:
@@ -127,8 +126,7 @@ class WorkerPool:
         try:
             reply = await worker.perform(task, self._timeout_s)
         finally:
-            if not self._closed:
-                await worker.start()
+            # Nothing is awaited here: a second cancellation would lose the worker. It starts anew with its next task.
             self._idle.put_nowait(worker)
         if reply.error is not None:
             raise SceneError(reply.error)
@@ -136,7 +134,6 @@ class WorkerPool:
 
     async def close(self) -> None:
         """Ends every worker."""
-        self._closed = True
         for worker in self._workers:
             await worker.kill()
 

@@ -8,6 +8,7 @@ called off.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from client.events import Done, FinalEvent, Running
 from client.jobs import JobClient
 from client.payload import chat_request
 from ui.components.answer import (
+    NothingSent,
     Remedies,
     final_error,
     render_completion,
@@ -61,6 +63,8 @@ class Shown:
         return (*(gr.skip() if value is None else value for value in (self.status, self.answer, self.record)), button)
 
 
+logger = logging.getLogger(__name__)
+
 UNCHANGED = Shown()
 """Gradio empties the outputs of a generator that ends without having yielded."""
 
@@ -97,8 +101,8 @@ class JobDesk:
         yield Shown(self._status(course), self._partial(record, ""), busy=True)
         try:
             record, thumbnail = await asyncio.gather(self._send(record), self._thumbnail(record))
-        except NadirError as error:
-            yield self._refused(record, error)
+        except Exception as error:
+            yield self._refused(record, told(error))
             return
         course.submitted(record.call_id)
         yield Shown(self._status(course), record=self._kept(record, thumbnail=thumbnail))
@@ -121,8 +125,8 @@ class JobDesk:
                 grown = isinstance(event, Running) and event.partial != text
                 text = event.partial if isinstance(event, Running) else text
                 yield Shown(status, self._partial(record, text) if grown else None)
-        except NadirError as error:
-            yield Shown(self._status(course), render_failure(error, self._remedies), busy=False)
+        except Exception as error:
+            yield Shown(self._status(course), render_failure(told(error), self._remedies), busy=False)
 
     async def cancel(self, value: Any) -> str | None:
         """Cancels the job of a record, now or as soon as the service has taken it; returns what to say, if anything."""
@@ -148,9 +152,9 @@ class JobDesk:
     async def _send(self, record: JobRecord) -> JobRecord:
         """Returns the record of the submitted job."""
         if not record.prompt.strip():
-            raise InputError("There is no question yet." if self._asks else "There is no prompt yet.")
+            raise NothingSent("There is no question yet." if self._asks else "There is no prompt yet.")
         if record.scene is None or not record.scene.source:
-            raise InputError("There is no scene yet. Drop one, or pick a sample.")
+            raise NothingSent("There is no scene yet. Drop one, or pick a sample.")
         sizing = Sizing(record.detail, record.enlarge, await self.max_pixels())
         picture, sent = await self._shelf.picture(record.scene, sizing)
         request = chat_request(
@@ -248,3 +252,11 @@ def _area(record: JobRecord) -> str:
         return ""
     size = f"area {sent.window.width} x {sent.window.height} px"
     return f"{size}, {format_area(sent.footprint)}" if sent.footprint else size
+
+
+def told(error: Exception) -> NadirError:
+    """Returns an error for people. One that nobody foresaw is logged, and told without its innards."""
+    if isinstance(error, NadirError):
+        return error
+    logger.error("a job could not be shown", exc_info=error)
+    return NadirError("Something in Nadir itself broke. Try again; the log of the server says more.")

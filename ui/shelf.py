@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +35,17 @@ from ui.components.scene import (
 from ui.components.viewer import PictureView, picture_view
 from ui.record import MAX_THUMBNAIL_CHARACTERS, ChosenRendering, RecordedScene, SentPicture
 
+KEPT_S = 24 * 3600
+"""How long a picture's file is relied on, in seconds: much less than it is kept."""
+
 OPEN_SCENES = 64
 """Scenes and previews that are remembered, so that a second question about a scene reads nothing anew."""
 OPEN_PICTURES = 16
 """Pictures to send that are remembered, each up to 20 MB."""
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg"}
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,8 @@ class SceneShelf:
         self._reader = reader
         self._upload_dir = upload_dir
         self._open = alru_cache(maxsize=OPEN_SCENES)(self._open_file)
-        self._preview_url = alru_cache(maxsize=OPEN_SCENES)(self._make_preview)
-        self._picture = alru_cache(maxsize=OPEN_PICTURES)(self._make_picture)
+        self._preview_url = alru_cache(maxsize=OPEN_SCENES, ttl=KEPT_S)(self._make_preview)
+        self._picture = alru_cache(maxsize=OPEN_PICTURES, ttl=KEPT_S)(self._make_picture)
         self._thumbnail = alru_cache(maxsize=OPEN_SCENES)(self._make_thumbnail)
 
     async def show(self, value: SceneValue | None, sizing: Sizing) -> SceneValue:
@@ -78,6 +85,9 @@ class SceneShelf:
             return ready_value(await self._view(recorded, sizing), recorded, turn)
         except SceneError as error:
             return refused_value(str(error), turn)
+        except OSError:
+            logger.exception("a scene could not be kept")
+            return refused_value("The server could not keep the picture. Its disk may be full.", turn)
 
     async def scene(self, recorded: RecordedScene) -> Scene:
         """Returns the scene that the browser names, rendered as it was chosen.
@@ -179,7 +189,12 @@ class SceneShelf:
 
     async def _save(self, data: bytes, name: str) -> Path:
         """Returns where the bytes are kept, in a folder named by their hash."""
-        return Path(await asyncio.to_thread(save_bytes_to_cache, data, name, cache_dir=str(self._upload_dir)))
+        return await asyncio.to_thread(self._keep, data, name)
+
+    def _keep(self, data: bytes, name: str) -> Path:
+        path = Path(save_bytes_to_cache(data, name, cache_dir=str(self._upload_dir)))
+        path.touch()
+        return path
 
     async def _make_thumbnail(self, scene: Known) -> str:
         drawn = await self._reader.thumbnail(scene.scene)

@@ -23,6 +23,7 @@ async def test_axe_finds_nothing(page: Page, theme: str) -> None:
     await page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
     await page.reload()
     await page.locator("#caption-go").wait_for()
+    await page.locator(".nd-badge", has_text="Own server").wait_for()
     await remember(page, 2)
     await remember(page, 1, state="failed", answer="", trouble="Out of memory")
     found = []

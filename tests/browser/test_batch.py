@@ -15,6 +15,7 @@ from axe_playwright_python.async_playwright import Axe
 from PIL import Image
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
+from backend.services import VQA
 from client.samples import SCENES_DIR
 from tests.browser.app_process import AppProcess
 from tests.contract_server import ContractServer, answer_to
@@ -287,6 +288,15 @@ async def test_axe_finds_nothing_in_table_map_and_dialog(page: Page, model: Open
 async def violations(page: Page) -> list[tuple[str, str]]:
     result = await Axe().run(page)
     return [(found["id"], found["nodes"][0]["html"]) for found in result.response["violations"]]
+
+
+async def test_another_task_brings_its_own_prompt_and_leaves_a_written_one(page: Page) -> None:
+    await open_batch(page)
+    await page.get_by_label("Ask", exact=True).check()
+    await expect(page.locator("#batch-prompts textarea")).to_have_value(VQA.default_prompt)
+    await page.fill("#batch-prompts textarea", "Is there water?")
+    await page.get_by_label("Caption", exact=True).check()
+    await expect(page.locator("#batch-prompts textarea")).to_have_value("Is there water?")
 
 
 async def test_a_killed_app_goes_on_with_the_batch_and_submits_nothing_again(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from axe_playwright_python.async_playwright import Axe
 from fastapi import FastAPI
 from PIL import Image
 from playwright.async_api import BrowserContext, Locator, Page, expect
@@ -291,6 +292,27 @@ async def test_the_objects_of_an_answer_are_drawn_listed_and_exported(page: Page
 
 def box_of(page: Page, number: int) -> Locator:
     return panel(page, f".nd-box[data-object='{number}']")
+
+
+async def test_axe_finds_nothing_in_the_panel_the_objects_and_the_viewer(page: Page, model: OpenAIStub) -> None:
+    model.words = BOXES
+    await page.emulate_media(reduced_motion="reduce")
+    await upload(page, GEOTIFF)
+    await drag(page, (0.25, 0.25), (0.75, 0.75))
+    await selected(page)
+    for fold in ("bands", "decisions", "notes"):
+        await panel(page, f"[data-fold={fold}] summary").click()
+    await describe(page)
+    await answer(page).locator(".nd-object").first.wait_for()
+    assert await violations(page) == []
+    await panel(page, "[data-view]").click()
+    await expect(page.locator("dialog.nd-viewer")).to_be_visible()
+    assert await violations(page) == []
+
+
+async def violations(page: Page) -> list[tuple[str, str]]:
+    result = await Axe().run(page)
+    return [(violation["id"], violation["nodes"][0]["html"]) for violation in result.response["violations"]]
 
 
 async def test_an_answer_in_words_has_no_list_of_objects(page: Page) -> None:

@@ -308,3 +308,16 @@ async def test_boxes_in_an_answer_are_listed_and_those_of_a_scene_that_is_gone_a
         answer = (await collect(desk(client).watch(value)))[-1].answer or ""
         assert "spillway" in answer
         assert ("GeoJSON" in answer) is exported
+
+
+async def test_what_nobody_foresaw_frees_the_button_and_keeps_its_innards() -> None:
+    client = Client()
+
+    async def break_down() -> None:
+        raise OSError(28, "No space left on device: /secret/path")
+
+    client.while_submitting = break_down
+    shown = await collect(desk(client).submit(record()))
+    assert shown[-1].busy is False
+    assert "Try again" in (shown[-1].answer or "")
+    assert "/secret" not in (shown[-1].answer or "")

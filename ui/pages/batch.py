@@ -90,15 +90,15 @@ def build_batch(room: BatchRoom, samples: Sequence[Sample]) -> None:
         _look_handler(room.desk, samples, room.uploads),
         inputs=form.entered,
         outputs=[shown],
-        js="(_, ...rest) => [nadirBatch.chosenFiles(), ...rest]",
+        js="(_, ...rest) => [nadirBatch.beginLook(), ...rest]",
         show_progress="hidden",
         api_visibility="private",
     )
     form.service.input(
-        _defaults_of,
+        None,
         inputs=[form.service, form.prompts],
         outputs=[form.prompts, form.max_tokens, form.temperature],
-        show_progress="hidden",
+        js=_defaults_js(),
         api_visibility="private",
     )
 
@@ -205,10 +205,10 @@ def _settings(
         raise InputError("A setting is out of its range. Open Settings and choose again.") from None
 
 
-def _defaults_of(service: str, prompts: str) -> tuple[Any, Any, Any]:
-    chosen = SERVICES[service]
-    untouched = prompts.strip() in ("", *(each.default_prompt for each in SERVICES.values()))
-    return chosen.default_prompt if untouched else gr.skip(), chosen.max_tokens, chosen.temperature
+def _defaults_js() -> str:
+    # In the browser, so that no late answer overwrites what was typed meanwhile.
+    defaults = {each.key: [each.default_prompt, each.max_tokens, each.temperature] for each in SERVICES.values()}
+    return f"(service, prompts) => nadirBatch.defaultsOf({json.dumps(defaults)}, service, prompts)"
 
 
 def _draw_reading(reading: Reading) -> str:

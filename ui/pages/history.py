@@ -15,6 +15,7 @@ import gradio as gr
 
 from backend.contract import RETENTION_DAYS
 from client.jobs import JobClient
+from client.status import CALL_ID
 from ui.components.answer import Action, Remedies, render_empty
 from ui.desk import JobDesk, Shown
 from ui.fragments import render
@@ -90,9 +91,7 @@ def connect_history(page: HistoryPage, views: Mapping[str, WorkingView], tabs: g
             show_progress="hidden",
             api_visibility="private",
         )
-    page.cancel.click(
-        _cancel_handler(page), inputs=[page.service, page.record], outputs=[], queue=False, api_visibility="private"
-    )
+    page.cancel.click(_cancel_handler(page), inputs=[page.record], outputs=[], queue=False, api_visibility="private")
     for tab, view in views.items():
         view.reopen.click(
             lambda tab=tab: gr.Tabs(selected=tab), outputs=[tabs], show_progress="hidden", api_visibility="private"
@@ -137,7 +136,11 @@ def _fetch_handler(page: HistoryPage) -> Any:
             empty = render_empty("list-ordered", "No call id yet", "Paste one above, then press Fetch job.")
             yield Shown("", empty).outputs(FETCH_LABEL)
             return
-        record = JobRecord(key=uuid.uuid4().hex, service=service, call_id=call_id[:200]).model_dump(mode="json")
+        if not CALL_ID.fullmatch(call_id):
+            odd = render_empty("list-ordered", "That is not a call id", "A call id looks like fc-01JABC.")
+            yield Shown("", odd).outputs(FETCH_LABEL)
+            return
+        record = JobRecord(key=uuid.uuid4().hex, service=service, call_id=call_id).model_dump(mode="json")
         yield Shown(record=record).outputs(FETCH_LABEL)
         async for shown in desk.watch(record):
             yield shown.outputs(FETCH_LABEL)
@@ -146,8 +149,8 @@ def _fetch_handler(page: HistoryPage) -> Any:
 
 
 def _cancel_handler(page: HistoryPage) -> Any:
-    async def cancel(service: str, record: Any) -> None:
-        desk = page.desks.get(service)
+    async def cancel(record: Any) -> None:
+        desk = page.desks.get((record or {}).get("service", ""))
         if desk and (trouble := await desk.cancel(record)):
             raise gr.Error(trouble, title="Not cancelled", print_exception=False)
 
