@@ -273,6 +273,7 @@ class Batch:
         except asyncio.CancelledError:
             if item.id not in self._called_off:
                 submission.cancel()
+                await asyncio.wait({submission})
             raise
         finally:
             del self._submissions[item.id]
