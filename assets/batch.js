@@ -6,6 +6,7 @@
   const POLL_MS = 700, IDLE_MS = 4000, BROKEN_MS = 2500;
   const UPLOADS_AT_ONCE = 3, LISTED_FILES = 200, OVERSCAN = 6;
   const FINAL = ["done", "failed", "cancelled"];
+  const LOST = "Connection lost. The batch goes on; this page catches up when it is back.";
   const groupOf = (stage) => (stage === "waiting" || FINAL.includes(stage) ? stage : "running");
 
   const stored = () => { try { return Object.keys(localStorage).filter((key) => key.startsWith(PREFIX)).map((key) => key.slice(PREFIX.length)); } catch { return []; } };
@@ -44,6 +45,8 @@
     body.append("files", entry.file, entry.file.name || "unnamed");
     request.send(body);
   });
+  /* What a first look says is true of the files and settings it was taken of, and of no others. */
+  const forgetLook = () => nadir.press("batch-look-forget");
   const chosenFiles = () => chosen.filter((entry) => entry.path || entry.sample).map(({ path, sample, name }) => ({ path, sample, name }));
 
   const beginLook = () => {
@@ -84,12 +87,14 @@
     const cross = () => find("[data-bf-remove]").content.cloneNode(true);
     let queue = [], busy = 0, drawn = 0;
     const draw = () => { if (!drawn) drawn = requestAnimationFrame(() => { drawn = 0; render(); }); };
+    const change = () => { forgetLook(); draw(); };
     const render = () => {
       setHidden(find(".nd-bf-chosen"), chosen.length === 0);
       const total = chosen.reduce((sum, entry) => sum + (entry.size || 0), 0);
       const sent = chosen.reduce((sum, entry) => sum + (entry.path || entry.error ? entry.size || 0 : entry.sent || 0), 0);
       const waiting = queue.length + busy;
-      setText(find("[data-bf-sum]"), counted(chosen.length, "file") + (total ? `, ${formatBytes(total)}` : "") + (waiting ? `, uploading: ${waiting} left` : ""));
+      const isWeighed = total && chosen.every((entry) => !entry.sample);
+      setText(find("[data-bf-sum]"), counted(chosen.length, "file") + (isWeighed ? `, ${formatBytes(total)}` : "") + (waiting ? `, uploading: ${waiting} left` : ""));
       find(".nd-bf-bar span").style.width = total ? `${Math.round(100 * sent / total)}%` : "100%";
       setHidden(find(".nd-bf-bar"), !waiting);
       const list = find(".nd-bf-list");
@@ -126,19 +131,19 @@
         queue.push(entry);
       }
       for (let i = busy; i < UPLOADS_AT_ONCE; i += 1) work();
-      draw();
+      change();
     };
     element.addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (!button) return;
       const { bfChoose, bfOut, bfSamples } = button.dataset;
       if (bfChoose) find(`[data-bf-input="${bfChoose}"]`).click();
-      if (bfOut !== undefined) { const [out] = chosen.splice(Number(bfOut), 1); queue = queue.filter((entry) => entry !== out); draw(); }
-      if (button.dataset.bfClear !== undefined) { chosen.length = 0; queue = []; draw(); }
+      if (bfOut !== undefined) { const [out] = chosen.splice(Number(bfOut), 1); queue = queue.filter((entry) => entry !== out); change(); }
+      if (button.dataset.bfClear !== undefined) { chosen.length = 0; queue = []; change(); }
       if (bfSamples) {
         const known = new Set(chosen.map((entry) => entry.sample));
         chosen.push(...JSON.parse(bfSamples).filter((entry) => !known.has(entry.sample)));
-        draw();
+        change();
       }
     });
     element.addEventListener("change", (event) => {
@@ -229,7 +234,7 @@
       if (id !== current) { refresh(); return; }
       let pause = BROKEN_MS;
       if (reply.gone) { forget(id); own.delete(id); trouble(reply.error); await listBatches(); return; }
-      if (!reply.summary) trouble(reply.error || "The server does not answer at present. The batch is kept; this page asks again.");
+      if (!reply.summary) trouble(reply.error || LOST);
       else { trouble(""); take(reply); pause = batch.summary.over || batch.summary.paused && !underWay() ? IDLE_MS : POLL_MS; }
       timer = setTimeout(refresh, pause);
     };
@@ -258,8 +263,9 @@
     const drawHead = () => {
       const { summary } = batch;
       const count = (stage) => summary.counts[stage] || 0;
+      find(".nd-bt-board").toggleAttribute("data-going", summary.begun && !summary.over);
       setText(find('[data-bt="title"]'), summary.title);
-      setText(find('[data-bt="facts"]'), `${summary.service}, ${counted(summary.total, "job")}, ${new Date(summary.created_at * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`);
+      setText(find('[data-bt="facts"]'), `${summary.service}, ${counted(summary.total, "job")}, ${nadir.formatDate(summary.created_at)}`);
       const parts = { done: count("done"), failed: count("failed"), cancelled: count("cancelled"), rest: summary.total - summary.ended };
       for (const [part, size] of Object.entries(parts)) find(`.nd-bt-bar .nd-bt-part-${part}`).style.flexGrow = size;
       const bar = find(".nd-bt-bar");
@@ -290,12 +296,15 @@
       setHidden(find(".nd-bt-views"), !batch.rows.some((row) => row.window));
     };
 
+    /* `Row 2, column 5` of the tile r2c5. */
+    const placeOf = (row) => row.tile.replace(/^r(\d+)c(\d+)$/, "Row $1, column $2");
+
     // -- table: only the rows in sight are in the document
     const drawnRows = new Map(), dirty = new Set();
     const scroller = () => find(".nd-bt-scroll");
     const clearRows = () => { drawnRows.clear(); dirty.clear(); find(".nd-bt-rows").replaceChildren(); };
     const matches = (row) => (filter === "all" || groupOf(row.stage) === filter)
-      && (!needle || `${row.name}\n${row.prompt}\n${row.answer || ""}\n${row.error || ""}`.toLowerCase().includes(needle));
+      && (!needle || `${row.name}\n${placeOf(row)}\n${row.prompt}\n${row.answer || ""}\n${row.error || ""}`.toLowerCase().includes(needle));
     const sift = () => {
       shown = batch.rows.filter(matches);
       setHidden(find(".nd-bt-none"), shown.length > 0);
@@ -329,7 +338,7 @@
       const picture = cell("nd-bt-thumb");
       picture.append(thumbnail(row));
       const name = cell("nd-bt-name");
-      const link = make("button", "nd-link", row.tile || row.name);
+      const link = make("button", "nd-link", placeOf(row) || row.name);
       link.type = "button";
       link.dataset.btDetail = row.n;
       link.title = row.name;
@@ -347,8 +356,9 @@
       image.alt = "";
       image.loading = "lazy";
       image.draggable = false;
+      const frame = row.window ? make("span", "nd-bt-crop") : image;
+      image.addEventListener("error", () => frame.replaceWith(template("icon", "image")));
       if (!row.window) return image;
-      const frame = make("span", "nd-bt-crop");
       const [x, y, width, height] = row.window;
       const side = Math.max(width, height);
       Object.assign(image.style, {
@@ -370,7 +380,7 @@
       const wanted = FINAL.includes(row.stage) ? (row.stage === "done" ? "open" : "retry") : "cancel";
       if (acts.dataset.act !== wanted) { acts.dataset.act = wanted; acts.replaceChildren(action(wanted, row)); }
     };
-    const ACTIONS = { cancel: ["square", "Cancel this job"], retry: ["rotate-cw", "Send this job again"], open: ["external-link", "Open"] };
+    const ACTIONS = { cancel: ["circle-x", "Cancel this job"], retry: ["rotate-cw", "Send this job again"], open: ["external-link", "Open"] };
     const action = (kind, row, words = false) => {
       const button = make("button", words ? "nd-button" : "nd-button nd-bt-act");
       const [name, label] = ACTIONS[kind];
@@ -394,7 +404,7 @@
       const body = make("div");
       const head = make("header", "nd-bt-dialog-head");
       const words = make("div");
-      words.append(make("h2", "", row.name), template("stage", row.stage));
+      words.append(make("h2", "", batch.fixed.scenes[row.scene].name), ...(row.tile ? [make("p", "nd-quiet", placeOf(row))] : []), template("stage", row.stage));
       if (row.took) words.append(make("span", "nd-num nd-quiet", ` ${row.took}`));
       const big = make("span", "nd-bt-thumb");
       big.append(thumbnail(row));
@@ -448,7 +458,9 @@
         sheet.dataset.scene = key;
         sheet.style.aspectRatio = `${size.width} / ${size.height}`;
         sheet.style.setProperty("--nd-aspect", size.width / size.height);
-        tiles.replaceChildren(...rows.map((row, place) => newTile(row, size, place)));
+        const across = axisOf(rows, 0), down = axisOf(rows, 1);
+        tiles.replaceChildren(...rows.map((row, place) => newTile(row, size, place, ownPart(row, across, 0), ownPart(row, down, 1))));
+        drawShared([across, down]);
         const reply = await ask("batch_scene", { id: batch.summary.id, scene });
         if (reply.url) sheet.querySelector("img").src = reply.url;
         sheet.querySelector("img").alt = `Scene ${size.name}`;
@@ -464,7 +476,7 @@
         tile.dataset.kind = kind;
         tile.toggleAttribute("data-dim", !matches(row));
         setText(tile.firstChild, sign);
-        tile.setAttribute("aria-label", `${row.tile}: ${row.answer ? row.answer.slice(0, 200) : wordOfStage(row.stage)}`);
+        tile.setAttribute("aria-label", `${placeOf(row)}: ${row.answer ? row.answer.slice(0, 200) : wordOfStage(row.stage)}`);
         seen.set(kind, [word, (seen.get(kind) || [word, 0])[1] + 1, sign]);
       }
       drawLegend(seen);
@@ -484,20 +496,33 @@
       const order = ["yes", "no", "ramp-0", "ramp-1", "ramp-2", "ramp-3", "ramp-4", "other", "stage-done", "stage-running", "stage-waiting", "stage-failed", "stage-cancelled"];
       const lines = order.filter((kind) => seen.has(kind)).map((kind) => {
         const [word, count, sign] = seen.get(kind), line = make("li");
-        const swatch = make("span", "nd-bt-swatch", kind.startsWith("ramp") ? "" : sign);
+        const swatch = make("span", "nd-bt-swatch", kind.startsWith("ramp") || sign === word ? "" : sign);
         swatch.dataset.kind = kind;
         line.append(swatch, make("span", "", word), make("span", "nd-num nd-quiet", String(count)));
         return line;
       });
       find(".nd-bt-legend").replaceChildren(...lines);
     };
-    const newTile = (row, size, place) => {
-      const [x, y, width, height] = row.window;
+    /* Where the tiles of a scene begin along an axis (0 across, 1 down), in pixels, and how long they are. */
+    const axisOf = (rows, axis) => ({ starts: [...new Set(rows.map((row) => row.window[axis]))].sort((a, b) => a - b), length: rows[0].window[axis + 2] });
+    /* Where a tile's own part begins and ends along an axis, in pixels: tiles that overlap meet halfway. */
+    const ownPart = (row, { starts, length }, axis) => {
+      const start = row.window[axis], place = starts.indexOf(start);
+      const halfway = (one, next) => (one + length + next) / 2;
+      return [place ? halfway(starts[place - 1], start) : start, place < starts.length - 1 ? halfway(start, starts[place + 1]) : start + length];
+    };
+    const drawShared = (axes) => {
+      const shared = ({ starts, length }) => starts.slice(1).map((start, place) => start < starts[place] + length);
+      const note = find(".nd-bt-shared"), isRegular = axes.some((axis) => shared(axis).slice(0, -1).some(Boolean));
+      setHidden(note, !axes.some((axis) => shared(axis).some(Boolean)));
+      setText(note, `${isRegular ? "Tiles" : "Edge tiles"} overlap their neighbours; each is drawn up to the middle of what they share.`);
+    };
+    const newTile = (row, size, place, [left, right], [top, bottom]) => {
       const tile = make("button", "nd-bt-tile");
       tile.type = "button";
       tile.dataset.btTile = row.n;
       tile.tabIndex = place === 0 ? 0 : -1;
-      Object.assign(tile.style, { left: `${100 * x / size.width}%`, top: `${100 * y / size.height}%`, width: `${100 * width / size.width}%`, height: `${100 * height / size.height}%` });
+      Object.assign(tile.style, { left: `${100 * left / size.width}%`, top: `${100 * top / size.height}%`, width: `${100 * (right - left) / size.width}%`, height: `${100 * (bottom - top) / size.height}%` });
       tile.append(make("span"));
       return tile;
     };
@@ -506,7 +531,7 @@
       readOut = n;
       const row = batch.rows[n], place = find(".nd-bt-readout");
       const head = make("p", "nd-bt-readout-head");
-      head.append(make("strong", "", row.tile), template("stage", row.stage));
+      head.append(make("strong", "", placeOf(row)), template("stage", row.stage));
       const buttons = make("div", "nd-actions");
       buttons.append(action("open", row, true));
       place.replaceChildren(head, make("p", row.error ? "nd-bt-error" : "", row.answer || row.error || "No answer yet."), buttons);
@@ -615,6 +640,7 @@
       const menu = find(".nd-bt-menu");
       if (menu.open && !menu.contains(event.target)) menu.open = false;
     });
+    document.addEventListener("nadir-lost", () => { if (find(".nd-bt-board").matches("[data-going]")) trouble(LOST); });
     document.addEventListener("visibilitychange", () => { if (!document.hidden && current) refresh(); });
     window.addEventListener("storage", (event) => { if (event.key && event.key.startsWith(PREFIX)) listBatches(); });
     new IntersectionObserver((seen) => { if (seen.some((one) => one.isIntersecting) && current) refresh(); }).observe(element);

@@ -34,14 +34,8 @@
   const factsOf = (record) => [
     ["Call id", record.call_id], ["Scene", sceneName(record)], ["Longest answer", `${record.max_tokens} tokens`],
     ["Temperature", String(record.temperature)], ["Detail", record.detail], ["Engine", ENGINES[record.engine] || record.engine],
-    ["Sent", new Date(record.submitted_at * 1000).toLocaleString("en-GB")],
+    ["Sent", nadir.formatDate(record.submitted_at)],
   ].filter(([, value]) => value);
-  const formatWhen = (seconds) => {
-    const then = new Date(seconds * 1000), now = new Date();
-    const time = then.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-    if (then.toDateString() === now.toDateString()) return time;
-    return `${then.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${time}`;
-  };
   const formatSize = (count) => (count < 1e6 ? `${Math.ceil(count / 1e3)} kB` : `${(count / 1e6).toFixed(1)} MB`);
   const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
@@ -88,7 +82,7 @@
   const drawTimes = (row, record, state) => {
     const when = row.querySelector("[data-when]"), took = row.querySelector("[data-took]");
     when.dateTime = new Date(record.submitted_at * 1000).toISOString();
-    when.textContent = formatWhen(record.submitted_at);
+    when.textContent = nadir.formatDate(record.submitted_at);
     if (state === "going") {
       took.dataset.ticking = String(Math.max(0, Date.now() / 1000 - record.submitted_at));
       took.ndStart = undefined;

@@ -134,18 +134,18 @@
     if (draft) fillField(`${name}-prompt`, draft, false);
   };
 
-  // ---- the road to the app: while a job is shown as going on, its silence must not look like work
+  // ---- the road to the app: while a job or a batch is shown as going on, its silence must not look like work
   const CHECK_MS = 3000;
   let lost = false;
   const watchRoad = async () => {
-    const going = document.querySelector(".nd-job .nd-cancel");
+    const going = document.querySelector(".nd-job .nd-cancel") || visible(".nd-bt-board[data-going]");
     if (!going && !lost) return;
     const { root = "", api_prefix: prefix = "/gradio_api", app_id: known } = window.gradio_config || {};
     try {
       const answer = await fetch(`${root}${prefix}/app_id`, { cache: "no-store", signal: AbortSignal.timeout(CHECK_MS) });
       const { app_id: now } = await answer.json();
       if (lost || now !== known) location.reload();
-    } catch { lost = true; }
+    } catch { lost = true; document.dispatchEvent(new Event("nadir-lost")); }
     document.body.classList.toggle("nd-lost", lost);
   };
 
@@ -156,6 +156,7 @@
     const whole = Math.round(s);
     return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
   };
+  const formatDate = (seconds) => new Date(seconds * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
   const tick = () => {
     if (lost) return;
     for (const element of document.querySelectorAll("[data-ticking]")) {
@@ -363,7 +364,7 @@
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
   window.nadir = {
     read, write, local, attachScene, keepJob, endWatch, currentJob, leaveJob, newJob, restoreDraft, openDialog,
-    press, download, flash, formatSeconds,
+    press, download, flash, formatSeconds, formatDate,
     allJobs, updateJob, putJob, forgetJobs, openJob, storedSize, isWatched: (key) => watched.has(key),
   };
 })();

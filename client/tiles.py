@@ -37,10 +37,7 @@ def cut_tiles(scene: Scene, *, size: int, overlap: int = 0) -> list[Tile]:
     Raises:
         InputError: the size is too small, the overlap not below it, or the tiles are too many.
     """
-    if size < MIN_TILE_SIDE:
-        raise InputError(f"Tiles of {size} pixels are too small; give at least {MIN_TILE_SIDE}.")
-    if not 0 <= overlap < size:
-        raise InputError(f"The overlap must be from 0 to below the size of {size} pixels, and is {overlap}.")
+    check_tiling(size, overlap)
     columns, rows = _starts(scene.width, size, overlap), _starts(scene.height, size, overlap)
     if len(columns) * len(rows) > MAX_TILES:
         raise InputError(
@@ -52,6 +49,18 @@ def cut_tiles(scene: Scene, *, size: int, overlap: int = 0) -> list[Tile]:
         for c, x in enumerate(columns, 1)
     ]
     return [Tile(name, window, scene.footprint(window)) for name, window in windows]
+
+
+def check_tiling(size: int, overlap: int) -> None:
+    """Sees that tiles of this size and overlap, both in pixels, can be cut.
+
+    Raises:
+        InputError: the size is too small, or the overlap not below it.
+    """
+    if size < MIN_TILE_SIDE:
+        raise InputError(f"A tile's side must be at least {MIN_TILE_SIDE} px.")
+    if not 0 <= overlap < size:
+        raise InputError(f"The overlap must be smaller than the tile: 0 to {size - 1} px.")
 
 
 def _starts(length: int, size: int, overlap: int) -> list[int]:

@@ -209,10 +209,31 @@ async def test_a_scene_cut_into_tiles_is_read_on_a_map(page: Page, model: OpenAI
     await expect(page.locator(".nd-bt-legend")).to_have_text(re.compile(r"Yes\s*4"))
     await page.locator(".nd-bt-tile").first.focus()
     await page.keyboard.press("ArrowRight")
-    await expect(page.locator(".nd-bt-readout")).to_contain_text("r1c2")
+    await expect(page.locator(".nd-bt-readout")).to_contain_text("Row 1, column 2")
     await expect(page.locator(".nd-bt-readout")).to_contain_text("Yes, a river.")
     await page.get_by_label("Search names").fill("r2c1")
     await expect(page.locator(".nd-bt-tile[data-dim]")).to_have_count(3)
+
+
+async def test_a_first_look_is_forgotten_when_files_or_settings_change(page: Page, tmp_path: Path) -> None:
+    look, begin = page.locator("#batch-look"), page.locator("[data-batch-begin]")
+    await open_batch(page)
+    await take_look(page, pictures(tmp_path, 1))
+    await begin.wait_for()
+    await page.get_by_role("button", name="Remove scene 000.png").click()
+    await expect(look).to_contain_text("No batch yet")
+    await take_look(page, pictures(tmp_path, 1))
+    await begin.wait_for()
+    await page.get_by_role("button", name="Tiles").click()
+    await page.get_by_label("Cut every scene into tiles").check()
+    await expect(look).to_contain_text("No batch yet")
+    await page.locator("#batch-tile input").fill("63")
+    await page.click("#batch-look-go")
+    await expect(look).to_contain_text("A tile's side must be at least 64 px.")
+    await page.locator("#batch-tile input").fill("1024")
+    await page.locator("#batch-overlap input").fill("1024")
+    await page.click("#batch-look-go")
+    await expect(look).to_contain_text("The overlap must be smaller than the tile: 0 to 1023 px.")
 
 
 async def test_a_zip_with_a_table_asks_each_image_its_own_questions(
@@ -312,8 +333,10 @@ async def test_a_killed_app_goes_on_with_the_batch_and_submits_nothing_again(
         await expect_count(page, "running", 2)
         await until(lambda: len(server.jobs) == 4)
         await app.end(signal.SIGKILL)
+        await expect(page.locator(".nd-bt-trouble")).to_contain_text("Connection lost. The batch goes on")
+        await expect(page.locator("body.nd-lost")).to_be_visible()
         await app.start()
-        await page.goto(app.url)
+        await expect(page.locator("body.nd-lost")).to_have_count(0)
         await open_batch(page)
         await expect_count(page, "done", 2)
         for job in server.jobs.values():

@@ -37,8 +37,8 @@ def test_a_tile_knows_where_it_is() -> None:
 @pytest.mark.parametrize(
     ("size", "overlap", "sentence"),
     [
-        (10, 0, "too small"),
-        (100, 100, "overlap must be"),
+        (63, 0, "at least 64 px"),
+        (100, 100, "0 to 99 px"),
         (100, -1, "overlap must be"),
         (64, 63, "a larger size"),
     ],

@@ -19,6 +19,7 @@ from client.batch_plan import MAX_PROMPTS, BatchSettings
 from client.errors import InputError, NadirError
 from client.payload import MAX_PROMPT_CHARACTERS, Detail
 from client.samples import Sample
+from client.tiles import check_tiling
 from ui.batch_room import PICTURES, BatchRoom
 from ui.components.answer import render_empty
 from ui.components.batch import ROW_STAGES, batch_title, rounded_time
@@ -68,8 +69,13 @@ class BatchForm:
     @property
     def entered(self) -> list[gr.components.Component]:
         """What a first look is told, in the order in which it is told."""
+        return [self.files, *self.settings]
+
+    @property
+    def settings(self) -> list[Any]:
+        """All that is chosen but the files."""
         sizes = [self.tiled, self.tile_size, self.overlap, self.detail, self.enlarge]
-        return [self.files, self.service, self.prompts, *sizes, self.max_tokens, self.temperature]
+        return [self.service, self.prompts, *sizes, self.max_tokens, self.temperature]
 
 
 def build_batch(room: BatchRoom, samples: Sequence[Sample]) -> None:
@@ -86,12 +92,21 @@ def build_batch(room: BatchRoom, samples: Sequence[Sample]) -> None:
         elem_id="batch-board",
         apply_default_css=False,
     )
-    form.look.click(
+    looking = form.look.click(
         _look_handler(room.desk, samples, room.uploads),
         inputs=form.entered,
         outputs=[shown],
         js="(_, ...rest) => [nadirBatch.beginLook(), ...rest]",
         show_progress="hidden",
+        api_visibility="private",
+    )
+    forget = gr.Button("Forget the first look", elem_id="batch-look-forget", elem_classes=["nd-hidden"])
+    gr.on(
+        [forget.click, *(each.input for each in form.settings)],
+        None,
+        outputs=[shown],
+        js=f"() => {json.dumps(_empty())}",
+        cancels=looking,
         api_visibility="private",
     )
     form.service.input(
@@ -125,8 +140,8 @@ def _build_form(samples: Sequence[Sample]) -> BatchForm:
     )
     with gr.Accordion("Tiles", open=False, elem_classes=["nd-settings"]):
         tiled = gr.Checkbox(label="Cut every scene into tiles", elem_id="batch-tiled")
-        tile_size = gr.Number(DEFAULT_TILE, label="Side in pixels", precision=0, minimum=64, elem_id="batch-tile")
-        overlap = gr.Number(0, label="Overlap in pixels", precision=0, minimum=0)
+        tile_size = gr.Number(DEFAULT_TILE, label="Side in pixels", precision=0, elem_id="batch-tile")
+        overlap = gr.Number(0, label="Overlap in pixels", precision=0, elem_id="batch-overlap")
     with gr.Accordion("Settings", open=False, elem_classes=["nd-settings"]):
         detail = gr.Dropdown(DETAILS, value=Detail.STANDARD.value, label="Detail")
         enlarge = gr.Checkbox(label="Enlarge small chips", info="Up to four times per side; more tokens")
@@ -190,6 +205,8 @@ def _settings(
         raise InputError(f"There are {len(lines)} prompts; a batch takes up to {MAX_PROMPTS}.")
     if any(len(line) > MAX_PROMPT_CHARACTERS for line in lines):
         raise InputError(f"A prompt has more than {MAX_PROMPT_CHARACTERS:,} characters. Shorten it.")
+    if tiled:
+        check_tiling(int(tile_size or 0), int(overlap or 0))
     try:
         return BatchSettings(
             service=service,
