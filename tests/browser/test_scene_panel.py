@@ -217,8 +217,10 @@ async def test_the_picture_can_be_saved_for_the_code_that_asks_for_it(page: Page
     async with page.expect_download() as download:
         await page.locator("dialog.nd-viewer").get_by_role("link", name="Download").click()
     saved = await download.value
-    assert saved.suggested_filename in (await dialog.locator("code").last.text_content() or "")
-    assert Image.open(await saved.path()).size == (512, 512)
+    curl = await page.locator("#caption-api-dialog code").last.text_content() or ""
+    assert f"IMAGE={saved.suggested_filename}\n" in curl
+    with Image.open(await saved.path()) as picture:
+        assert picture.size == (512, 512)
 
 
 async def test_an_area_can_be_selected_with_keys_alone(page: Page) -> None:
