@@ -278,12 +278,14 @@
         button.setAttribute("aria-pressed", String(button.dataset.btFilter === filter));
       }
       setHidden(find('[data-bt-filter="cancelled"]'), !count("cancelled") && filter !== "cancelled");
-      const out = find(".nd-bt-out");
-      setHidden(out, summary.left_out.length === 0);
+      const out = find(".nd-bt-out"), { left_out: leftOut, left_out_count: leftOutCount } = batch.fixed;
+      setHidden(out, leftOutCount === 0);
       if (out.dataset.of !== summary.id) {
         out.dataset.of = summary.id;
-        setText(find('[data-bt="out"]'), `${summary.left_out.length} left out`);
-        out.querySelector("ul").replaceChildren(...summary.left_out.map((one) => { const line = make("li"); line.append(make("span", "nd-bl-name", one.name), make("span", "nd-bl-why", one.reason)); return line; }));
+        setText(find('[data-bt="out"]'), `${leftOutCount} left out`);
+        const more = leftOutCount - leftOut.length;
+        const told = more > 0 ? [...leftOut, { name: `and ${more} more`, reason: "" }] : leftOut;
+        out.querySelector("ul").replaceChildren(...told.map((one) => { const line = make("li"); line.append(make("span", "nd-bl-name", one.name), make("span", "nd-bl-why", one.reason)); return line; }));
       }
       setHidden(find(".nd-bt-views"), !batch.rows.some((row) => row.window));
     };

@@ -351,13 +351,30 @@
   // A file dropped beside the frame must not replace the page.
   for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 
+  // Enter asks a question, as in any conversation; a prompt may have lines, and is sent by Ctrl+Enter.
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      visible(".nd-go")?.click();
-    }
-  });
+    if (event.key !== "Enter" || event.isComposing) return;
+    const asks = event.target.matches("#ask-prompt textarea") && !event.shiftKey;
+    if (!asks && !event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    visible(".nd-go")?.click();
+  }, { capture: true });
 
-  const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); setInterval(watchRoad, CHECK_MS); };
+  // On a phone the action floats, until what it brought about is on the screen.
+  const releaseAction = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      target.parentElement?.querySelector(".nd-go")?.toggleAttribute("data-unstuck", isIntersecting);
+    }
+  }, { rootMargin: "0px 0px -35% 0px" });
+  const watchAnswers = () => {
+    for (const panel of document.querySelectorAll(".nd-right:not([data-watched])")) {
+      panel.dataset.watched = "";
+      releaseAction.observe(panel);
+    }
+  };
+
+  const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); setInterval(watchRoad, CHECK_MS); setInterval(watchAnswers, 1000); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
   window.nadir = {
     read, write, local, attachScene, keepJob, endWatch, currentJob, leaveScene, newJob, restoreDraft, openDialog,

@@ -34,6 +34,7 @@ from client.items import BatchItem, ItemResult, Progress
 from client.jobs import Job, JobClient, completion_of
 from client.journal import Entry, Journal, Trace
 from client.retry import RetryPolicy
+from client.submissions import Submissions
 from client.throttle import MOST, Throttle
 
 PATIENCE = RetryPolicy(attempts=3, max_pause_s=1.0, errors=(ServiceUnreachable, GarbledAnswer))
@@ -49,9 +50,6 @@ COMMON_ERRORS = (AccessError, ProtocolError)
 """Errors that every other item would meet too."""
 
 CALLED_OFF = "The batch called the job off."
-
-TAKE_BACK_S = 5.0
-"""How long `cancel` waits for a submission under way, which can be cancelled at the service once it was taken."""
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +96,7 @@ class Batch:
         self._name = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._called_off: set[str] = set()
-        self._submissions: dict[str, asyncio.Task[Job]] = {}
-        self._taking_back: set[asyncio.Task[None]] = set()
+        self._submissions = Submissions(client, PATIENCE)
         self._ended: asyncio.Queue[ItemResult | Exception] = asyncio.Queue()
 
     @property
@@ -124,12 +121,13 @@ class Batch:
                 if isinstance(ended, Exception):
                     raise ended
                 yield ended
-            await asyncio.gather(*self._taking_back, return_exceptions=True)
+            await self._submissions.drain()
         finally:
-            tasks = [self._feeder, *self._tasks.values(), *self._taking_back]
+            tasks = [self._feeder, *self._tasks.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._submissions.close()
             await self._circuit.close()
 
     def pause(self) -> None:
@@ -163,19 +161,7 @@ class Batch:
                 await self._client.cancel(trace.call_id)
         if task := self._tasks.get(item_id):
             task.cancel()
-        if submission := self._submissions.get(item_id):
-            taking_back = asyncio.create_task(self._take_back(submission))
-            self._taking_back.add(taking_back)
-            taking_back.add_done_callback(self._taking_back.discard)
-            await asyncio.wait({taking_back}, timeout=TAKE_BACK_S)
-
-    async def _take_back(self, submission: asyncio.Task[Job]) -> None:
-        """Cancels a job at the service whose submission was under way when it was called off."""
-        try:
-            job = await submission
-            await self._client.cancel(job.call_id)
-        except NadirError as error:
-            log.info("A job that was called off while it was sent may still be carried out: %s", error)
+        await self._submissions.take_back(item_id)
 
     async def _feed(self) -> None:
         try:
@@ -255,7 +241,7 @@ class Batch:
         if trace.key is None:
             trace.key = f"{self._name}-{next(self._numbers)}"
             self._note(Entry(item=item.id, key=trace.key))
-        job = await self._submit(item, request, trace.key)
+        job = await self._submissions.submit(item.id, request, trace.key)
         del request
         trace.call_id = job.call_id
         self._note(Entry(item=item.id, call_id=job.call_id))
@@ -264,18 +250,6 @@ class Batch:
         completion = await self._result(item, job)
         self._throttle.note_time(self._client.clock.now() - submitted_at)
         return completion
-
-    async def _submit(self, item: BatchItem, request: ChatRequest, key: str) -> Job:
-        submission = asyncio.create_task(self._client.submit(request, idempotency_key=key, retry=PATIENCE))
-        self._submissions[item.id] = submission
-        try:
-            return await asyncio.shield(submission)
-        except asyncio.CancelledError:
-            if item.id not in self._called_off:
-                submission.cancel()
-            raise
-        finally:
-            del self._submissions[item.id]
 
     async def _result(self, item: BatchItem, job: Job) -> Completion:
         async for event in job.events(retry=PATIENCE):

@@ -12,13 +12,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from client.batch_plan import Refusal
+from client.batch_plan import Refusal, shortened
 from client.question_table import Question, is_table, read_table
 from client.scene import display_name
-from client.unpacking import Member, unpack
+from client.unpacking import Member, Room, unpack
 
 MAX_FILES = 5000
 """Most images of one batch."""
+MAX_UPLOADS = 10_000
+"""Most files that are looked at, those beside images among them."""
+MAX_TABLES = 20
 SIDE_FILES = (".tfw", ".jgw", ".pgw", ".wld", ".prj", ".aux.xml", ".ovr", ".md", ".tfwx")
 """Endings of files that lie beside images and are none: passed over without a word."""
 
@@ -61,14 +64,18 @@ def collect(uploads: list[Upload], inputs: Path) -> Collected:
 class _Collection:
     def __init__(self, inputs: Path) -> None:
         self._inputs = inputs
+        self._room = Room.below(inputs)
         self._found: list[InputImage] = []
         self._tables: list[tuple[str, list[Question]]] = []
         self._refusals: list[Refusal] = []
         self._placed = 0
 
     def take_all(self, uploads: list[Upload]) -> Collected:
-        for upload in uploads:
+        different = list({_identity(upload): upload for upload in uploads}.values())
+        for upload in different[:MAX_UPLOADS]:
             self._take(upload)
+        if more := len(different[MAX_UPLOADS:]):
+            self._refuse(f"{more:,} files", f"A batch takes up to {MAX_UPLOADS:,} files. Put them into another one.")
         questions = self._questions_by_image()
         images = [InputImage(each.path, each.name, tuple(questions[place])) for place, each in enumerate(self._found)]
         return Collected(images, self._refusals)
@@ -77,7 +84,7 @@ class _Collection:
         if _is_beside(upload.name):
             return
         if upload.name.lower().endswith(".zip"):
-            members, refused = unpack(upload.path, self._next_path)
+            members, refused = unpack(upload.path, self._next_path, self._room)
             self._refusals += [Refusal(name=_under(upload.name, one.name), reason=one.reason) for one in refused]
             for member in members:
                 self._take_member(upload, member)
@@ -103,6 +110,11 @@ class _Collection:
         try:
             os.link(upload.path, path)
         except OSError:
+            size = upload.path.stat().st_size
+            if size > self._room.bytes:
+                self._refuse(upload.name, "There is no room for it. Start another batch for the rest.")
+                return
+            self._room.bytes -= size
             shutil.copyfile(upload.path, path)
         self._add(path, upload.name)
 
@@ -114,6 +126,9 @@ class _Collection:
         self._found.append(InputImage(path, name))
 
     def _read_table(self, path: Path, name: str) -> None:
+        if len(self._tables) >= MAX_TABLES:
+            self._refuse(name, f"A batch takes up to {MAX_TABLES} tables. Put the questions into fewer.")
+            return
         questions, refused = read_table(path, name)
         self._refusals += refused
         self._tables.append((name, questions))
@@ -130,17 +145,25 @@ class _Collection:
             by_path[_plain(image.name)].append(place)
             by_name[PurePosixPath(_plain(image.name)).name].append(place)
         for table, questions in self._tables:
+            unmatched: list[Refusal] = []
             for question in questions:
                 wanted = _plain(question.image)
                 places = by_path[wanted] or by_name[PurePosixPath(wanted).name]
                 if len(places) != 1:
-                    self._refuse(f"{display_name(table)}, row {question.row}", _not_one(question.image, len(places)))
+                    where = f"{display_name(table)}, row {question.row}"
+                    unmatched.append(Refusal(name=where, reason=_not_one(question.image, len(places))))
                 elif question.text:
                     asked[places[0]].append(question.text)
+            self._refusals += shortened(unmatched)
         return asked
 
     def _refuse(self, name: str, reason: str) -> None:
         self._refusals.append(Refusal(name=name, reason=reason))
+
+
+def _identity(upload: Upload) -> Path | Upload:
+    # Equal images of two folders are one file on the disk; an archive or a table is read once whatever it is called.
+    return upload.path if upload.name.lower().endswith(".zip") or is_table(upload.name) else upload
 
 
 def _not_one(image: str, count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -11,21 +12,24 @@ from backend.contract import MAX_OUTPUT_TOKENS
 from backend.services import SERVICES, ServiceSpec
 from client.errors import InputError
 from client.items import item_ids
-from client.payload import Detail, model_size
+from client.payload import MAX_PROMPT_CHARACTERS, Detail, model_size
 from client.scene import LonLat, Scene, Window
 from client.tiles import cut_tiles
 
 MAX_JOBS = 10_000
 """Most jobs of one batch: a day's work of one GPU."""
 MAX_PROMPTS = 20
-MAX_PROMPT_CHARACTERS = 8000
+MAX_REFUSALS = 200
+"""Most refusals that are told one by one."""
+
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
 
 
 class BatchSettings(BaseModel):
     """What is the same for every job of a batch."""
 
     service: str
-    prompts: list[str] = Field(default_factory=list, max_length=MAX_PROMPTS)
+    prompts: list[Prompt] = Field(default_factory=list, max_length=MAX_PROMPTS)
     """Asked of every scene, or of every tile; those that a table names have questions of their own."""
     detail: Detail = Detail.STANDARD
     enlarge: bool = False
@@ -57,6 +61,14 @@ class Refusal(BaseModel):
     """The file, or the row of a table."""
     reason: str
     """A sentence for the person who chose it."""
+
+
+def shortened(refusals: list[Refusal]) -> list[Refusal]:
+    """Returns the first `MAX_REFUSALS`, and how many more there are."""
+    more = len(refusals) - MAX_REFUSALS
+    if more <= 0:
+        return refusals
+    return [*refusals[:MAX_REFUSALS], Refusal(name=f"and {more:,} more", reason="")]
 
 
 class PlannedScene(BaseModel):

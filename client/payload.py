@@ -20,6 +20,7 @@ MAX_PIXELS = 4096 * 4096
 """Most pixels that the model looks at; `size.longest_edge` of Qwen3-VL's preprocessor_config.json, an area."""
 MAX_ASPECT = 200
 """Largest ratio of the sides that the model takes; `smart_resize` of transformers' image_processing_qwen2_vl.py."""
+MAX_PROMPT_CHARACTERS = 8000
 MAX_ENLARGEMENT = 4
 """Largest factor per side by which a chip is enlarged when that is asked for; more only blurs."""
 

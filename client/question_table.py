@@ -10,16 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from client.batch_plan import MAX_PROMPT_CHARACTERS, Refusal
+from client.batch_plan import Refusal, shortened
+from client.payload import MAX_PROMPT_CHARACTERS
 from client.scene import display_name
 
 MAX_TABLE_BYTES = 20_000_000
 MAX_ROWS = 10_000
+MAX_COLUMNS = 100
+"""Most columns of a CSV; each of them costs memory in every row, however short the row is."""
 IMAGE_COLUMNS = ("image", "file", "filename", "file_name", "path", "scene", "image_path")
 QUESTION_COLUMNS = ("question", "prompt", "text", "query")
 
 _CSV = (".csv", ".tsv")
 _LINES = (".jsonl", ".ndjson")
+
+
+class _TooWide(Exception):
+    pass
 
 
 @dataclass(frozen=True)
@@ -48,16 +55,17 @@ def read_table(path: Path, name: str) -> tuple[list[Question], list[Refusal]]:
     except UnicodeDecodeError:
         return [], [Refusal(name=shown, reason="The table is not in UTF-8. Save it as UTF-8 text.")]
     rows = _json_rows(text) if name.lower().endswith(_LINES) else _csv_rows(text)
-    return _sort_out(rows, shown)
+    questions, refusals = _sort_out(rows, shown)
+    return questions, shortened(refusals)
 
 
 def _sort_out(rows: Iterator[tuple[int, Any]], shown: str) -> tuple[list[Question], list[Refusal]]:
     questions: list[Question] = []
     refusals: list[Refusal] = []
     try:
-        for number, row in rows:
-            if len(questions) >= MAX_ROWS:
-                refusals.append(Refusal(name=shown, reason=f"Rows after the first {MAX_ROWS:,} are left out."))
+        for count, (number, row) in enumerate(rows):
+            if count >= MAX_ROWS:
+                refusals.insert(0, Refusal(name=shown, reason=f"Rows after the first {MAX_ROWS:,} are left out."))
                 break
             where = f"{shown}, row {number}"
             if not isinstance(row, Mapping) or not (image := _cell(row, IMAGE_COLUMNS)):
@@ -66,6 +74,10 @@ def _sort_out(rows: Iterator[tuple[int, Any]], shown: str) -> tuple[list[Questio
                 refusals.append(Refusal(name=where, reason=f"The question is over {MAX_PROMPT_CHARACTERS} characters."))
             else:
                 questions.append(Question(number, image, text))
+    except _TooWide:
+        refusals.append(
+            Refusal(name=shown, reason=f"The table has more than {MAX_COLUMNS} columns. Keep those in use.")
+        )
     except csv.Error:
         refusals.append(Refusal(name=shown, reason="The table is damaged. Save it as CSV anew."))
     return questions, refusals
@@ -75,6 +87,8 @@ def _csv_rows(text: str) -> Iterator[tuple[int, Any]]:
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    if len(reader.fieldnames or ()) > MAX_COLUMNS:
+        raise _TooWide
     for row in reader:
         yield reader.line_num, {str(key).strip().lower(): value for key, value in row.items() if key}
 

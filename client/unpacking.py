@@ -14,9 +14,9 @@ from client.batch_plan import Refusal
 from client.scene import display_name
 
 MAX_MEMBERS = 10_000
-"""Most files in one archive."""
+"""Most files in all archives of a batch."""
 MAX_UNPACKED_BYTES = 8 * 1024**3
-"""Most bytes that one archive may unpack to."""
+"""Most bytes that all archives of a batch may unpack to."""
 MAX_RATIO = 100
 """Most that a member may grow when it is unpacked; images are hardly ever packed tighter than 20 to 1."""
 RATIO_MATTERS_BYTES = 64 * 1024**2
@@ -29,12 +29,32 @@ MAX_DIRECTORY_BYTES = 8 * 1024**2
 _END = b"PK\x05\x06"
 _END_LENGTH = 22
 _MAX_COMMENT = 65_535
+_ZIP64_LOCATOR = b"PK\x06\x07"
+_ZIP64_LOCATOR_LENGTH = 20
 _CHUNK = 1024 * 1024
 _ENCRYPTED = 0x1
 
 
 class _TooMuch(Exception):
     pass
+
+
+class _Zip64(Exception):
+    pass
+
+
+@dataclass
+class Room:
+    """What a batch may still take in."""
+
+    bytes: int
+    files: int
+
+    @classmethod
+    def below(cls, folder: Path) -> Room:
+        """Returns all that one batch may take, or what the folder's disk has free where that is less."""
+        free = max(0, shutil.disk_usage(folder).free - SPARE_BYTES)
+        return cls(min(MAX_UNPACKED_BYTES, free), MAX_MEMBERS)
 
 
 @dataclass(frozen=True)
@@ -46,36 +66,42 @@ class Member:
     """What the archive calls it: to be shown and compared, never to be opened."""
 
 
-def unpack(archive: Path, place: Callable[[str], Path]) -> tuple[list[Member], list[Refusal]]:
+def unpack(archive: Path, place: Callable[[str], Path], room: Room) -> tuple[list[Member], list[Refusal]]:
     """Unpacks an archive's files and returns them, and those left out with the reasons.
 
     A refusal without a name is about the whole archive.
 
     Args:
         place: returns a new path for a member of this name.
+        room: what may still be written; becomes less by what is.
     """
     try:
         if _directory_bytes(archive) > MAX_DIRECTORY_BYTES:
             return [], [_about_all("It holds too many files. Pack fewer into one ZIP.")]
         with zipfile.ZipFile(archive) as opened:
-            return _unpack_all(opened, place, _room(archive))
+            return _unpack_all(opened, place, room)
+    except _Zip64:
+        return [], [_about_all("It is a ZIP64 archive, which is not opened. Pack less than 4 GB into one ZIP.")]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return [], [_about_all("It is no ZIP archive that can be read. Pack it anew.")]
 
 
-def _unpack_all(opened: zipfile.ZipFile, place: Callable[[str], Path], room: int) -> tuple[list[Member], list[Refusal]]:
+def _unpack_all(
+    opened: zipfile.ZipFile, place: Callable[[str], Path], room: Room
+) -> tuple[list[Member], list[Refusal]]:
     members: list[Member] = []
     refusals: list[Refusal] = []
     entries = [entry for entry in opened.infolist() if not entry.is_dir()]
-    if len(entries) > MAX_MEMBERS:
-        return [], [_about_all(f"It holds {len(entries):,} files; up to {MAX_MEMBERS:,} are unpacked.")]
+    if len(entries) > room.files:
+        return [], [_about_all(f"It holds {len(entries):,} files; up to {MAX_MEMBERS:,} are unpacked for one batch.")]
+    room.files -= len(entries)
     for entry in entries:
         if reason := _objection(entry):
             refusals.append(Refusal(name=display_name(entry.filename), reason=reason))
             continue
         path = place(entry.filename)
         try:
-            room -= _write(opened, entry, path, room)
+            _write(opened, entry, path, room)
             members.append(Member(path, entry.filename))
         except _TooMuch:
             path.unlink(missing_ok=True)
@@ -102,20 +128,14 @@ def _objection(entry: zipfile.ZipInfo) -> str:
     return ""
 
 
-def _write(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, room: int) -> int:
-    """Writes a member and returns its bytes, counted as they come and not as the archive says."""
-    written = 0
+def _write(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, room: Room) -> None:
+    """Writes a member. Its bytes are counted as they come, not as the archive says, and also when it is thrown away."""
     with opened.open(entry) as packed, path.open("xb") as out:
         while chunk := packed.read(_CHUNK):
-            written += len(chunk)
-            if written > room:
+            if len(chunk) > room.bytes:
                 raise _TooMuch
+            room.bytes -= len(chunk)
             out.write(chunk)
-    return written
-
-
-def _room(archive: Path) -> int:
-    return min(MAX_UNPACKED_BYTES, max(0, shutil.disk_usage(archive.parent).free - SPARE_BYTES))
 
 
 def _directory_bytes(archive: Path) -> int:
@@ -125,12 +145,15 @@ def _directory_bytes(archive: Path) -> int:
     at = tail.rfind(_END)
     if at < 0 or len(tail) - at < _END_LENGTH:
         raise zipfile.BadZipFile
+    if tail[:at][-_ZIP64_LOCATOR_LENGTH:].startswith(_ZIP64_LOCATOR):
+        # It names another table of contents, of any size, which would be read in place of this one.
+        raise _Zip64
     return int.from_bytes(tail[at + 12 : at + 16], "little")
 
 
 def _tail(file: IO[bytes]) -> bytes:
     length = file.seek(0, 2)
-    file.seek(max(0, length - _END_LENGTH - _MAX_COMMENT))
+    file.seek(max(0, length - _ZIP64_LOCATOR_LENGTH - _END_LENGTH - _MAX_COMMENT))
     return file.read()
 
 

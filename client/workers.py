@@ -82,7 +82,7 @@ class Worker:
         assert process.stdin and process.stdout
         process.stdin.write(Job(task=task).model_dump_json().encode() + b"\n")
         line = await process.stdout.readline()
-        if not line:
+        if not line.endswith(b"\n"):
             raise SceneError(BROKEN)
         return Reply.model_validate_json(line)
 

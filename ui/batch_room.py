@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +24,7 @@ from client.box_pictures import write_box_pictures
 from client.errors import InputError, NadirError
 from client.exports import WRITERS
 from client.imagery import SceneReader
-from ui.components.batch import Json, changed_row, fixed_rows, row_record, summary
+from ui.components.batch import Json, changed_row, fixed_rows, left_out, row_record, summary
 
 MAX_IDS = 200
 NOT_UNDERSTOOD = "The page is older than the server. Reload it."
@@ -66,6 +68,10 @@ class BatchRoom:
         self._reader = reader
         self.uploads = uploads
         self._thumbnails: dict[str, list[str]] = {}
+        self._exports: defaultdict[str, list[Path]] = defaultdict(list)
+        """Folders of what was taken away from each batch."""
+        self._scenes: dict[str, Path] = {}
+        """Folder of each batch's scenes that Caption and Ask were given."""
 
     @property
     def answers(self) -> list[Callable[[Any], Awaitable[Json]]]:
@@ -86,7 +92,7 @@ class BatchRoom:
                 run = self.desk.find(batch_id)
             except BatchGone:
                 continue
-            found.append(summary(run) | {"left_out": []})
+            found.append(summary(run))
         return {"batches": sorted(found, key=lambda one: -one["created_at"])}
 
     async def _rows(self, wish: _Since) -> Json:
@@ -97,7 +103,7 @@ class BatchRoom:
         changed = run.rows.changed_since(0 if fresh else wish.since)
         told = {"version": run.rows.version, "summary": summary(run), "changed": [changed_row(r, now) for r in changed]}
         if wish.since == 0:
-            told["fixed"] = fixed_rows(run.plan, await self._thumbnail_urls(run))
+            told["fixed"] = left_out(run.plan) | fixed_rows(run.plan, await self._thumbnail_urls(run))
         return told
 
     async def _do(self, wish: _Wish) -> Json:
@@ -115,6 +121,7 @@ class BatchRoom:
                 run.retry(wish.jobs)
             case "remove":
                 await self.desk.remove(wish.id)
+                await asyncio.to_thread(self._forget, wish.id)
                 return {}
         return {"summary": summary(run)}
 
@@ -122,13 +129,10 @@ class BatchRoom:
         run = self.desk.find(wish.id)
         if wish.kind != PICTURES and wish.kind not in WRITERS:
             raise InputError(NOT_UNDERSTOOD)
-        name = f"nadir-{time.strftime('%Y%m%d-%H%M', time.gmtime(run.plan.created_at))}-{run.plan.id[:6]}"
-        path = (
-            self.uploads
-            / f"{run.plan.id}-{time.time_ns()}"
-            / f"{name}{'-' if wish.kind == PICTURES else '.'}{wish.kind}"
-        )
-        path.parent.mkdir()
+        name = f"nadir-{time.strftime('%Y%m%d-%H%M', time.gmtime(run.plan.created_at))}"
+        folder = self._new_folder()
+        self._exports[wish.id].append(folder)
+        path = folder / f"{name}{'-' if wish.kind == PICTURES else '.'}{wish.kind}"
         if wish.kind == PICTURES:
             await write_box_pictures(run.plan, run.rows.rows, self._reader, path)
         else:
@@ -141,7 +145,7 @@ class BatchRoom:
             raise InputError(NOT_UNDERSTOOD)
         row = run.rows[wish.job]
         planned = run.plan.scenes[row.job.scene]
-        shared = await asyncio.to_thread(self._share, run.store.inputs / planned.file, run.plan.id)
+        shared = await asyncio.to_thread(self._share, run.store.inputs / planned.file, wish.id)
         return {"record": row_record(run, row, str(shared))}
 
     async def _scene(self, wish: _OneScene) -> Json:
@@ -163,10 +167,25 @@ class BatchRoom:
     def _keep(self, picture: bytes) -> str:
         return f"gradio_api/file={save_bytes_to_cache(picture, 'picture.webp', cache_dir=str(self.uploads))}"
 
-    def _share(self, path: Path, folder: str) -> Path:
+    def _new_folder(self) -> Path:
+        # Addresses are passed on, and whoever knows a batch's id may steer it.
+        folder = self.uploads / secrets.token_hex(16)
+        folder.mkdir()
+        return folder
+
+    def _forget(self, batch_id: str) -> None:
+        """Deletes what was taken away; scenes stay for the jobs of Caption and Ask that show them."""
+        self._thumbnails.pop(batch_id, None)
+        self._scenes.pop(batch_id, None)
+        for folder in self._exports.pop(batch_id, []):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _share(self, path: Path, batch_id: str) -> Path:
         """Puts a scene among the uploads, where Caption and Ask look for it."""
-        target = self.uploads / folder / path.name
-        target.parent.mkdir(exist_ok=True)
+        folder = self._scenes.get(batch_id)
+        if folder is None or not folder.exists():
+            folder = self._scenes[batch_id] = self._new_folder()
+        target = folder / path.name
         if not target.exists():
             try:
                 os.link(path, target)

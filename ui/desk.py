@@ -23,6 +23,7 @@ from client.events import Done, FinalEvent, Running
 from client.jobs import JobClient
 from client.payload import chat_request
 from ui.components.answer import (
+    NothingSent,
     Remedies,
     final_error,
     render_completion,
@@ -151,9 +152,9 @@ class JobDesk:
     async def _send(self, record: JobRecord) -> JobRecord:
         """Returns the record of the submitted job."""
         if not record.prompt.strip():
-            raise InputError("There is no question yet." if self._asks else "There is no prompt yet.")
+            raise NothingSent("There is no question yet." if self._asks else "There is no prompt yet.")
         if record.scene is None or not record.scene.source:
-            raise InputError("There is no scene yet. Drop one, or pick a sample.")
+            raise NothingSent("There is no scene yet. Drop one, or pick a sample.")
         sizing = Sizing(record.detail, record.enlarge, await self.max_pixels())
         picture, sent = await self._shelf.picture(record.scene, sizing)
         request = chat_request(

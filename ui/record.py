@@ -7,10 +7,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backend.contract import MAX_OUTPUT_TOKENS
-from client.payload import Detail, Turn, image_tokens
+from client.payload import MAX_PROMPT_CHARACTERS, Detail, Turn, image_tokens
 from client.scene import LonLat, Rendering, Stretch, Stretching, Window
 
-MAX_PROMPT_CHARACTERS = 8000
 MAX_ANSWER_CHARACTERS = 20_000
 MAX_TROUBLE_CHARACTERS = 2000
 MAX_THUMBNAIL_CHARACTERS = 16_000

@@ -10,9 +10,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from client import unpacking
+from client import question_table, unpacking
 from client.batch_input import Collected, Upload, collect
+from client.batch_plan import MAX_REFUSALS, BatchSettings
+from client.payload import MAX_PROMPT_CHARACTERS
+from client.question_table import read_table
 
 
 @pytest.fixture
@@ -166,3 +170,84 @@ def test_a_zip_within_a_zip_is_not_opened(tmp_path: Path, inputs: Path) -> None:
     found = collect([zipped(tmp_path, {"inner.zip": inner.getvalue()})], inputs)
     assert found.images == []
     assert "ZIP within a ZIP" in reasons(found)["scenes.zip: inner.zip"]
+
+
+def test_a_second_table_of_contents_is_not_followed(tmp_path: Path, inputs: Path) -> None:
+    upload = zipped(tmp_path, {"a.png": b"a"})
+    raw = upload.path.read_bytes()
+    end = raw.rindex(b"PK\x05\x06")
+    at = len(raw[:end])
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, 1 << 40, 0)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, at, 1)
+    upload.path.write_bytes(raw[:end] + record + locator + raw[end:])
+    found = collect([upload], inputs)
+    assert found.images == []
+    assert "ZIP64" in reasons(found)["scenes.zip"]
+
+
+def test_all_archives_of_a_batch_share_one_room(tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "MAX_UNPACKED_BYTES", 2500)
+    archives = [zipped(tmp_path, {f"{n}.png": bytes(1000)}) for n in range(4)]
+    found = collect(archives, inputs)
+    assert [image.name for image in found.images] == ["0.png", "1.png"]
+    assert sum(path.stat().st_size for path in inputs.iterdir()) <= 2500
+
+
+def test_all_archives_of_a_batch_hold_so_many_files_together(
+    tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpacking, "MAX_MEMBERS", 3)
+    archives = [zipped(tmp_path, {f"{n}{m}.png": b"x" for m in "ab"}) for n in range(2)]
+    found = collect(archives, inputs)
+    assert [image.name for image in found.images] == ["0a.png", "0b.png"]
+    assert "up to 3" in reasons(found)["scenes.zip"]
+
+
+def test_an_archive_that_is_handed_over_twice_is_opened_once(tmp_path: Path, inputs: Path) -> None:
+    upload = zipped(tmp_path, {"a.png": b"a"})
+    found = collect([upload, upload, Upload(upload.path, "copy.zip")], inputs)
+    assert [image.name for image in found.images] == ["a.png"]
+
+
+def test_more_files_than_a_batch_takes_are_counted_and_not_looked_at(
+    tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client.batch_input.MAX_UPLOADS", 2)
+    found = collect([written(tmp_path, f"{n}.png") for n in range(5)], inputs)
+    assert [image.name for image in found.images] == ["0.png", "1.png"]
+    assert reasons(found).keys() == {"3 files"}
+
+
+def test_more_tables_than_a_batch_takes_are_not_read(
+    tmp_path: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client.batch_input.MAX_TABLES", 1)
+    tables = [written(tmp_path, f"{n}.csv", f"image,question\na.png,Question {n}\n") for n in range(2)]
+    found = collect([written(tmp_path, "a.png"), *tables], inputs)
+    assert [image.questions for image in found.images] == [("Question 0",)]
+    assert "up to 1 tables" in reasons(found)["1.csv"]
+
+
+def test_rows_that_cannot_be_used_count_as_rows_and_are_told_up_to_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(question_table, "MAX_ROWS", 300)
+    table = written(tmp_path, "q.csv", "image,question\n" + ",x\n" * 400 + "a.png,x\n")
+    questions, refusals = read_table(table.path, table.name)
+    assert questions == []
+    assert len(refusals) == MAX_REFUSALS + 1
+    assert "Rows after the first" in refusals[0].reason
+    assert refusals[-1].name == "and 101 more"
+
+
+def test_a_table_with_columns_without_end_is_refused(tmp_path: Path) -> None:
+    table = written(tmp_path, "q.csv", "image,question" + ",x" * 5000 + "\na.png,What?\n")
+    questions, refusals = read_table(table.path, table.name)
+    assert questions == []
+    assert "columns" in refusals[0].reason
+
+
+def test_a_prompt_without_end_is_no_setting_of_a_batch() -> None:
+    assert BatchSettings(service="vqa", prompts=["x" * MAX_PROMPT_CHARACTERS])
+    with pytest.raises(ValidationError, match="at most 8000 characters"):
+        BatchSettings(service="vqa", prompts=["x" * (MAX_PROMPT_CHARACTERS + 1)])

@@ -12,7 +12,7 @@ import pytest_asyncio
 from backend.services import CAPTIONING, VQA
 from client.batch_desk import BatchDesk, Draft
 from client.batch_input import Upload
-from client.batch_plan import BatchSettings
+from client.batch_plan import MAX_REFUSALS, BatchSettings, Refusal
 from client.imagery import SceneReader
 from client.jobs import JobClient
 from client.samples import SCENES_DIR
@@ -99,3 +99,31 @@ async def test_a_row_becomes_a_record_that_caption_and_ask_read(room: BatchRoom,
 async def test_only_known_formats_are_written(room: BatchRoom, ask: Ask, kind: str) -> None:
     batch = await drafted(room)
     assert (await ask("batch_export", {"id": batch, "kind": kind}))["error"] == NOT_UNDERSTOOD
+
+
+async def test_exports_lie_in_folders_of_their_own_that_do_not_tell_the_id(room: BatchRoom, ask: Ask) -> None:
+    batch = await drafted(room)
+    first, second = [await ask("batch_export", {"id": batch, "kind": "csv"}) for _ in range(2)]
+    assert first["url"] != second["url"]
+    assert batch not in first["url"] and batch[:6] not in first["url"]
+
+
+async def test_a_removed_batch_takes_its_exports_with_it(room: BatchRoom, ask: Ask) -> None:
+    batch, other = await drafted(room), await drafted(room)
+    path, kept = [
+        Path((await ask("batch_export", {"id": one, "kind": "csv"}))["url"].removeprefix("gradio_api/file="))
+        for one in (batch, other)
+    ]
+    assert await ask("batch_do", {"id": batch, "action": "remove"}) == {}
+    assert not path.parent.exists()
+    assert kept.exists()
+
+
+async def test_what_was_left_out_is_told_once_and_up_to_a_number(room: BatchRoom, ask: Ask) -> None:
+    batch = await drafted(room)
+    refusal = Refusal(name="poem.tif", reason="It is no image.")
+    room.desk.find(batch).plan.refusals = [refusal] * (MAX_REFUSALS + 50)
+    first = await ask("batch_rows", {"id": batch, "since": 0})
+    assert (len(first["fixed"]["left_out"]), first["fixed"]["left_out_count"]) == (MAX_REFUSALS, MAX_REFUSALS + 50)
+    assert "poem" not in str(await ask("batch_rows", {"id": batch, "since": first["version"]}))
+    assert "poem" not in str(await ask("batch_list", {"ids": [batch]}))

@@ -49,7 +49,12 @@ class Remedies:
     """What else can be done with a finished answer."""
 
 
+class NothingSent(InputError):
+    """Something is missing on the page, and nothing was sent."""
+
+
 TITLES: tuple[tuple[type[NadirError], str], ...] = (
+    (NothingSent, "Nothing was sent"),
     (SceneError, "The scene cannot be read"),
     (InputError, "The request was not accepted"),
     (AccessError, "The service wants credentials"),
@@ -146,7 +151,7 @@ def final_error(event: FinalEvent) -> NadirError:
 
 
 def _failure_actions(error: NadirError, remedies: Remedies) -> Sequence[Action]:
-    if isinstance(error, SceneError):
+    if isinstance(error, (SceneError, NothingSent)):
         return ()
     if isinstance(error, WaitTimeout):
         return (remedies.keep_waiting, remedies.check)

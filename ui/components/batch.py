@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from client.batch_plan import BatchPlan
+from client.batch_plan import MAX_REFUSALS, BatchPlan
 from client.batch_rows import Row, RowStage
 from client.batch_run import BatchRun
 from client.verdicts import number_in, yes_or_no
@@ -44,7 +44,15 @@ def summary(run: BatchRun) -> Json:
         "paused": run.is_paused,
         "over": run.is_over,
         "rest": rest_in_words(run, len(run.rows) - ended),
-        "left_out": [{"name": one.name, "reason": one.reason} for one in run.plan.refusals],
+    }
+
+
+def left_out(plan: BatchPlan) -> Json:
+    """Returns what of the files is not in the batch: the first of them, and how many there are."""
+    first = plan.refusals[:MAX_REFUSALS]
+    return {
+        "left_out": [{"name": one.name, "reason": one.reason} for one in first],
+        "left_out_count": len(plan.refusals),
     }
 
 

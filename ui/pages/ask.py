@@ -24,7 +24,7 @@ def build_ask(client: JobClient, shelf: SceneShelf, samples: Sequence[Sample]) -
     text = ViewText(
         name="ask",
         prompt_label="Question",
-        prompt_placeholder="Such as: how many ships are in this harbour?",
+        prompt_placeholder="Such as: how many ships are in this harbour? Enter asks.",
         prompt="",
         presets=PRESETS,
         action="Ask",

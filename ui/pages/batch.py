@@ -17,7 +17,7 @@ from client.batch_desk import BatchDesk, Draft, Reading
 from client.batch_input import Upload
 from client.batch_plan import MAX_PROMPTS, BatchSettings
 from client.errors import InputError, NadirError
-from client.payload import Detail
+from client.payload import MAX_PROMPT_CHARACTERS, Detail
 from client.samples import Sample
 from ui.batch_room import PICTURES, BatchRoom
 from ui.components.answer import render_empty
@@ -120,6 +120,7 @@ def _build_form(samples: Sequence[Sample]) -> BatchForm:
         info="One per line; each is asked of every scene",
         lines=2,
         max_lines=8,
+        max_length=MAX_PROMPTS * MAX_PROMPT_CHARACTERS,
         elem_id="batch-prompts",
     )
     with gr.Accordion("Tiles", open=False, elem_classes=["nd-settings"]):
@@ -187,6 +188,8 @@ def _settings(
     lines = list(dict.fromkeys(line.strip() for line in prompts.splitlines() if line.strip()))
     if len(lines) > MAX_PROMPTS:
         raise InputError(f"There are {len(lines)} prompts; a batch takes up to {MAX_PROMPTS}.")
+    if any(len(line) > MAX_PROMPT_CHARACTERS for line in lines):
+        raise InputError(f"A prompt has more than {MAX_PROMPT_CHARACTERS:,} characters. Shorten it.")
     try:
         return BatchSettings(
             service=service,

@@ -15,6 +15,7 @@ import gradio as gr
 
 from backend.contract import RETENTION_DAYS
 from client.jobs import JobClient
+from client.status import CALL_ID
 from ui.components.answer import Action, Remedies, render_empty
 from ui.desk import JobDesk, Shown
 from ui.fragments import render
@@ -135,7 +136,11 @@ def _fetch_handler(page: HistoryPage) -> Any:
             empty = render_empty("list-ordered", "No call id yet", "Paste one above, then press Fetch job.")
             yield Shown("", empty).outputs(FETCH_LABEL)
             return
-        record = JobRecord(key=uuid.uuid4().hex, service=service, call_id=call_id[:200]).model_dump(mode="json")
+        if not CALL_ID.fullmatch(call_id):
+            odd = render_empty("list-ordered", "That is not a call id", "A call id looks like fc-01JABC.")
+            yield Shown("", odd).outputs(FETCH_LABEL)
+            return
+        record = JobRecord(key=uuid.uuid4().hex, service=service, call_id=call_id).model_dump(mode="json")
         yield Shown(record=record).outputs(FETCH_LABEL)
         async for shown in desk.watch(record):
             yield shown.outputs(FETCH_LABEL)

@@ -13,14 +13,14 @@ import gradio as gr
 from backend.contract import MAX_OUTPUT_TOKENS
 from backend.services import ServiceSpec
 from client.jobs import JobClient
-from client.payload import Detail, offered_details
+from client.payload import MAX_PROMPT_CHARACTERS, Detail, offered_details
 from client.samples import Sample
 from ui.components.answer import Action, Remedies, render_empty
 from ui.components.scene import SceneValue, scene_panel
 from ui.components.snippets import build_snippets
 from ui.desk import JobDesk
 from ui.fragments import render
-from ui.record import MAX_PROMPT_CHARACTERS, read_record
+from ui.record import read_record
 from ui.shelf import SceneShelf, Sizing
 
 CHECK_SERVICES_ID = "nd-check-services"
