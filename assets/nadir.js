@@ -102,12 +102,20 @@
     };
     putJob(record);
     keepJob(record);
+    document.dispatchEvent(new Event("nadir-job-start"));
     drop(tab, draftKey(asks ? "ask" : "caption"));
     if (matchMedia("(max-width: 820px)").matches) visible(".nd-right")?.scrollIntoView({ block: "start" });
     return record;
   };
   const visible = (selector) => [...document.querySelectorAll(selector)].find((node) => node.offsetParent !== null);
   const leaveJob = (service) => write(tab, `nadir.current.${service}`, "");
+  /* What a view shows of its job, as [status, answer, record], after another scene was chosen: nothing any more, unless
+     the job goes on, or the choice was refused and its scene is still there. */
+  const leaveScene = (service, empty, scene, ...[status, answer, record]) => {
+    if (scene?.refused || (record && !record.state)) return [status, answer, record];
+    leaveJob(service);
+    return ["", empty, null];
+  };
   const newKey = () => (crypto.randomUUID ? crypto.randomUUID() : Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join(""));
 
   // ---- theme
@@ -261,15 +269,18 @@
   });
 
   /* Makes a gr.HTML component a scene panel. Its value is {html, source, rendering, window, ...}; a new source is
-     announced by `input`, another rendering or window by `edit`. */
+     announced by `input`, another rendering or window by `edit`. Until the server has answered, `kept` is the scene that
+     was there before, to which a refusal returns. */
   const attachScene = (element, id, props, announce, watch) => {
     let turn = 0;
     let sent = 0;
     let newest = props.value;
     const draws = [];
     const redraw = () => draws.forEach((draw) => draw());
+    const shown = ({ kept, source, name, rendering, window }) =>
+      kept !== undefined ? kept : source ? { source, name, rendering, window } : null;
     const change = (changes, event) => {
-      props.value = { ...props.value, ...changes, turn: ++sent };
+      props.value = { ...props.value, ...changes, kept: shown(props.value), turn: ++sent };
       element.querySelector(".nd-scene")?.setAttribute("aria-busy", "true");
       announce(event);
     };
@@ -308,6 +319,10 @@
     element.addEventListener("click", (event) => {
       if (event.target.closest("[data-choose]")) element.querySelector(".nd-file").click();
       else if (event.target.closest("[data-clear]")) { turn += 1; choose(null, ""); }
+      else if (event.target.closest("[data-dismiss]")) {
+        element.querySelector(".nd-refusal").remove();
+        element.querySelector(".nd-frame-tools [data-choose]").focus();
+      }
     });
     element.addEventListener("change", (event) => {
       if (!event.target.matches(".nd-file")) return;
@@ -363,7 +378,7 @@
   const begin = () => { applyTheme(); forgetOld(); setInterval(tick, 100); setInterval(watchRoad, CHECK_MS); setInterval(watchAnswers, 1000); };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
   window.nadir = {
-    read, write, local, attachScene, keepJob, endWatch, currentJob, leaveJob, newJob, restoreDraft, openDialog,
+    read, write, local, attachScene, keepJob, endWatch, currentJob, leaveScene, newJob, restoreDraft, openDialog,
     press, download, flash, formatSeconds, formatDate,
     allJobs, updateJob, putJob, forgetJobs, openJob, storedSize, isWatched: (key) => watched.has(key),
   };

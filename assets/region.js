@@ -72,9 +72,10 @@
     });
     element.addEventListener("pointerup", (event) => {
       if (!drag || event.pointerId !== drag.id) return;
-      const { moved } = drag;
+      const { moved, at } = drag;
       drag = null;
       if (moved) take();
+      else if (armed || event.clientX !== at[0] || event.clientY !== at[1]) note(`Too small: drag at least ${DRAG_PX} px.`);
     });
     element.addEventListener("pointercancel", () => { if (drag) leave(); });
 
@@ -113,6 +114,7 @@
       else return;
       event.preventDefault();
     });
+    document.addEventListener("nadir-job-start", () => { if (armed) leave(); });
     onDraw(() => { armed = false; reset(); draw(); });
   };
 

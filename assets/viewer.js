@@ -45,6 +45,7 @@
     Object.assign(view, { width: Number(viewWidth), height: Number(viewHeight), scale: 1 });
     const picture = box.querySelector(".nd-viewer-picture");
     Object.assign(picture, { src: url, width: view.width, height: view.height });
+    Object.assign(box.querySelector(".nd-viewer-download"), { href: url, download: url.split("/").pop() });
     box.showModal();
     Object.assign(view, { x: (room().width - view.width) / 2, y: (room().height - view.height) / 2 });
     draw();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -12,10 +12,14 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from backend.services import ServiceSpec
+from client.payload import Detail
+from client.scene import Rendering, Window
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "assets" / "snippets"
 
 IMAGE_PLACE = "IMAGE-URL"
+PLAIN_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+"""How the names of images end that every service reads."""
 
 
 class SnippetKind(StrEnum):
@@ -50,9 +54,30 @@ class SnippetRequest:
     max_tokens: int
     temperature: float
     image: str = "scene.png"
-    """Name of the image file."""
+    """Name of the scene's file."""
+    picture: str = "picture.png"
+    """Name of the file with the picture that the model gets, as the page saves it."""
+    rendering: Rendering = field(default_factory=Rendering)
+    window: Window | None = None
+    """The part to send; None for the whole scene."""
+    detail: Detail = Detail.STANDARD
+    enlarge: bool = False
+    """Whether a small scene grows to the size of the detail."""
     needs_token: bool = False
     """Whether the service wants MODAL_KEY and MODAL_SECRET, which the code reads from its environment."""
+
+    @property
+    def sends_picture(self) -> bool:
+        """Whether code without Nadir's client has to send the picture, because the scene's file is another one."""
+        chosen = (self.rendering, self.window, self.detail, self.enlarge)
+        return chosen != (Rendering(), None, Detail.STANDARD, False) or (
+            Path(self.image).suffix.lower() not in PLAIN_SUFFIXES
+        )
+
+    @property
+    def plain_image(self) -> str:
+        """Name of the file that such code sends."""
+        return self.picture if self.sends_picture else self.image
 
 
 def render_snippet(kind: SnippetKind, request: SnippetRequest) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,22 +73,16 @@ class SceneShelf:
         self._thumbnail = alru_cache(maxsize=OPEN_SCENES)(self._make_thumbnail)
 
     async def show(self, value: SceneValue | None, sizing: Sizing) -> SceneValue:
-        """Returns the panel's new value: the scene drawn, or why it cannot be read."""
+        """Returns the panel's new value: the scene drawn, or why not, over the one that was there before."""
         value = value or {}
         turn = value["turn"] if isinstance(value.get("turn"), int) else 0
         source = value.get("source")
         if not isinstance(source, Mapping):
             return empty_value(turn)
-        if "refusal" in source:
-            return refused_value(str(source["refusal"])[:300], turn)
         try:
-            recorded = await self._recall(_read_scene(value, source), value.get("remembered"))
-            return ready_value(await self._view(recorded, sizing), recorded, turn)
+            return await self._ready(value, sizing, turn)
         except SceneError as error:
-            return refused_value(str(error), turn)
-        except OSError:
-            logger.exception("a scene could not be kept")
-            return refused_value("The server could not keep the picture. Its disk may be full.", turn)
+            return await self._refused(value.get("kept"), sizing, turn, str(error))
 
     async def scene(self, recorded: RecordedScene) -> Scene:
         """Returns the scene that the browser names, rendered as it was chosen.
@@ -123,6 +118,21 @@ class SceneShelf:
         path = resolve_upload(str(self._upload_dir / sent.file), self._upload_dir)
         return picture_view(sent, _url(path), title) if path else None
 
+    async def _ready(self, value: Mapping[str, Any], sizing: Sizing, turn: int, refusal: str = "") -> SceneValue:
+        try:
+            recorded = await self._recall(_read_scene(value), value.get("remembered"))
+            return ready_value(await self._view(recorded, sizing), recorded, turn, refusal)
+        except OSError:
+            logger.exception("a scene could not be kept")
+            raise SceneError("The server could not keep the picture. Its disk may be full.") from None
+
+    async def _refused(self, kept: Any, sizing: Sizing, turn: int, message: str) -> SceneValue:
+        if isinstance(kept, Mapping) and isinstance(kept.get("source"), Mapping):
+            # What was there before may be gone by now, too.
+            with suppress(SceneError):
+                return await self._ready(kept, sizing, turn, message)
+        return refused_value(message, turn)
+
     async def _recall(self, recorded: RecordedScene, remembered: Any) -> RecordedScene:
         """Returns the scene with the rendering that was chosen for the last scene of the same shape, if any."""
         if recorded.rendering is not None or not isinstance(remembered, Mapping) or not remembered:
@@ -140,6 +150,7 @@ class SceneShelf:
         sample = self.samples.get(recorded.sample or "")
         return SceneView(
             name=sample.title if sample else scene.name,
+            file=sample.path.name if sample else scene.name,
             preview_url=url,
             width=width,
             height=height,
@@ -216,7 +227,10 @@ class Known:
         return isinstance(other, Known) and other._identity == self._identity
 
 
-def _read_scene(value: Mapping[str, Any], source: Mapping[str, Any]) -> RecordedScene:
+def _read_scene(value: Mapping[str, Any]) -> RecordedScene:
+    source = value["source"]
+    if "refusal" in source:
+        raise SceneError(str(source["refusal"])[:300])
     wanted = {key: value.get(key) for key in ("rendering", "window")}
     try:
         return RecordedScene.model_validate({**source, "name": value.get("name") or "", **wanted})

@@ -163,6 +163,66 @@ async def test_only_the_area_that_was_dragged_is_sent_and_the_answer_says_where_
     assert received(model).size == (512, 512)
 
 
+async def test_a_file_that_is_refused_leaves_scene_area_and_answer(
+    page: Page, model: OpenAIStub, tmp_path: Path
+) -> None:
+    await upload(page, GEOTIFF)
+    await drag(page, (0.25, 0.25), (0.75, 0.5))
+    area = await selected(page)
+    await describe(page)
+    poem = tmp_path / "poem.tif"
+    poem.write_text("Tyger Tyger, burning bright")
+    await page.set_input_files("#caption-scene .nd-file", poem)
+    await expect(panel(page, "[role=alert]")).to_be_visible()
+    await expect(panel(page, ".nd-chip-name")).to_have_text(GEOTIFF.name)
+    assert await selected(page) == area
+    await panel(page, "[data-dismiss]").click()
+    await expect(panel(page, "[role=alert]")).to_have_count(0)
+    await expect(panel(page, ".nd-frame-tools [data-choose]")).to_be_focused()
+    await expect(answer(page)).to_contain_text(f"area {area[2]} x {area[3]} px")
+    await describe(page)
+    assert received(model).size == model_size(*area[2:])
+    await upload(page, PHOTO)
+    await expect(panel(page, ".nd-chip-name")).to_have_text(PHOTO.name)
+    await expect(answer(page)).not_to_contain_text("area")
+
+
+async def test_a_drag_too_small_to_select_says_so(page: Page) -> None:
+    await upload(page, GEOTIFF)
+    await drag(page, (0.5, 0.5), (0.505, 0.505))
+    await expect(panel(page, ".nd-region-note")).to_have_text(re.compile(r"Too small: drag at least \d+ px\."))
+    await expect(panel(page, "[data-region-clear]")).to_have_count(0)
+
+
+async def test_a_job_ends_the_selection_of_an_area(page: Page, model: OpenAIStub) -> None:
+    await upload(page, GEOTIFF)
+    await panel(page, "[data-region-start]").focus()
+    await page.keyboard.press("Enter")
+    await expect(panel(page, ".nd-region")).to_be_visible()
+    await describe(page)
+    await expect(panel(page, ".nd-stage[data-armed]")).to_have_count(0)
+    await expect(panel(page, ".nd-region")).to_be_hidden()
+    assert received(model).size == (512, 512)
+
+
+async def test_the_picture_can_be_saved_for_the_code_that_asks_for_it(page: Page) -> None:
+    await upload(page, GEOTIFF)
+    await page.locator("#caption-go").scroll_into_view_if_needed()
+    await page.get_by_role("button", name="Use via API").first.click()
+    dialog = page.get_by_role("dialog", name="Use via API")
+    await expect(dialog).to_contain_text("download it from What the model sees")
+    await expect(dialog).to_contain_text(f'Path("{GEOTIFF.name}")')
+    await page.keyboard.press("Escape")
+    await panel(page, "[data-view]").click()
+    async with page.expect_download() as download:
+        await page.locator("dialog.nd-viewer").get_by_role("link", name="Download").click()
+    saved = await download.value
+    curl = await page.locator("#caption-api-dialog code").last.text_content() or ""
+    assert f"IMAGE={saved.suggested_filename}\n" in curl
+    with Image.open(await saved.path()) as picture:
+        assert picture.size == (512, 512)
+
+
 async def test_an_area_can_be_selected_with_keys_alone(page: Page) -> None:
     await upload(page, GEOTIFF)
     await panel(page, "[data-region-start]").focus()

@@ -223,7 +223,7 @@ async def test_a_scene_cut_into_tiles_asks_about_each_and_knows_where_it_lies(
 
 
 @pytest.mark.parametrize(
-    ("prompts", "tile", "what"), [([], None, "no prompt"), (["x"], 10, "too small"), (["x"] * 20, 64, "jobs")]
+    ("prompts", "tile", "what"), [([], None, "no prompt"), (["x"], 10, "at least"), (["x"] * 20, 64, "jobs")]
 )
 async def test_a_batch_that_cannot_be_says_why_and_leaves_nothing_behind(
     reader: SceneReader, foz: Path, tmp_path: Path, prompts: list[str], tile: int | None, what: str,

@@ -11,12 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from backend.contract import encode_data_url
 from backend.services import CAPTIONING, VQA
+from client.imagery import SceneReader
+from client.payload import Detail
+from client.scene import Rendering, Stretch, Stretching, Window
 from client.snippets import SnippetKind, SnippetRequest, render_snippet
 from tests.contract_server import ContractServer, answer_to
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCENE = ROOT / "assets" / "scenes" / "yellowstone_meadow.jpg"
+SEVEN_BANDS = ROOT / "assets" / "scenes" / "great_salt_lake_landsat7_7band.tif"
 AWKWARD_PROMPT = """It's "how many" $HOME `ships`, \\n 100 % {{ of }} IMAGE-URL </script>
 on two lines? 🛰"""
 REQUEST = SnippetRequest(
@@ -46,9 +51,9 @@ async def run(folder: Path, *command: str) -> str:
     return output.decode()
 
 
-async def run_snippet(kind: SnippetKind, request: SnippetRequest, folder: Path) -> str:
+async def run_snippet(kind: SnippetKind, request: SnippetRequest, folder: Path, scene: Path = SCENE) -> str:
     """Runs a snippet as its readers would, beside its image, and returns what it prints."""
-    shutil.copy(SCENE, folder / request.image)
+    shutil.copy(scene, folder / (request.image if kind is SnippetKind.NADIR else request.plain_image))
     file = folder / f"ask{Path(kind.value).suffix}"
     file.write_text(render_snippet(kind, request), encoding="utf-8")
     match kind:
@@ -111,3 +116,52 @@ def test_a_snippet_says_what_it_asks_whom(kind: SnippetKind) -> None:
     assert CAPTIONING.model in code or CAPTIONING.key in code
     assert kind.label
     assert kind.language in ("python", "typescript", "shell")
+
+
+@pytest.mark.parametrize(
+    "chosen_request",
+    [
+        replace(REQUEST, rendering=Rendering((4, 3, 2), Stretch(Stretching.MINMAX))),
+        replace(REQUEST, rendering=Rendering(stretch=Stretch(Stretching.NONE)), detail=Detail.FAST),
+        replace(REQUEST, window=Window(40, 30, 200, 100), enlarge=True),
+    ],
+    ids=["bands and stretch", "stretch and detail", "area and enlarge"],
+)
+async def test_code_with_the_client_sends_the_picture_of_the_page(
+    chosen_request: SnippetRequest, tmp_path: Path
+) -> None:
+    asked = replace(chosen_request, image="lake.tif")
+    reader = SceneReader(workers=1)
+    scene = await reader.open(SEVEN_BANDS, rendering=asked.rendering)
+    picture = await reader.picture(scene, asked.detail, window=asked.window, enlarge=asked.enlarge)
+    await reader.close()
+    async with ContractServer(extended=True) as server:
+        await run_snippet(SnippetKind.NADIR, replace(asked, base_url=server.url), tmp_path, SEVEN_BANDS)
+    (job,) = server.jobs.values()
+    assert job.image_url == encode_data_url(picture.data, picture.mime)
+
+
+@pytest.mark.parametrize("kind", [SnippetKind.HTTPX, SnippetKind.CURL], ids=lambda kind: kind.value)
+async def test_code_without_the_client_sends_the_picture_that_was_saved(kind: SnippetKind, tmp_path: Path) -> None:
+    asked = replace(REQUEST, image="lake.tif", picture="picture.jpg")
+    async with ContractServer(extended=True) as server:
+        await run_snippet(kind, replace(asked, base_url=server.url), tmp_path)
+    (job,) = server.jobs.values()
+    assert job.image_url == encode_data_url(SCENE.read_bytes(), "image/jpeg")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sends_picture"),
+    [
+        (REQUEST, False),
+        (replace(REQUEST, image="SCENE.PNG"), False),
+        (replace(REQUEST, image="scene.jp2"), True),
+        (replace(REQUEST, window=Window(0, 0, 8, 8)), True),
+        (replace(REQUEST, rendering=Rendering((1, 1, 1))), True),
+        (replace(REQUEST, enlarge=True), True),
+    ],
+)
+def test_a_file_is_sent_as_it_is_only_where_that_is_what_the_page_sends(
+    asked: SnippetRequest, sends_picture: bool
+) -> None:
+    assert asked.sends_picture is sends_picture

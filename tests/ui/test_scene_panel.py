@@ -47,6 +47,7 @@ def test_names_and_decisions_are_data() -> None:
     controls = BandControls(nasty, (), ((1, nasty),), (1, 1, 1), Stretching.AUTOMATIC)
     view = SceneView(
         name=nasty,
+        file=nasty,
         preview_url="gradio_api/file=x.webp",
         width=10,
         height=10,

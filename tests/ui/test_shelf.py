@@ -131,3 +131,27 @@ async def test_bands_that_a_scene_lacks_are_refused_with_a_sentence(shelf: Scene
     rendering = ChosenRendering(bands=(9, 1, 1))
     shown = await shelf.show(PLACED.model_copy(update={"rendering": rendering}).panel_value, Sizing())
     assert "choose from 1 to 3" in shown["html"]
+
+
+@pytest.mark.parametrize("source", [{"refusal": "The connection broke."}, {"upload": "gone.tif"}])
+async def test_a_refused_choice_leaves_the_scene_and_its_area(shelf: SceneShelf, source: dict[str, str]) -> None:
+    window = {"x": 8, "y": 8, "width": 64, "height": 64}
+    before = await shelf.show(value_of(SEVEN_BANDS, rendering=FALSE_COLOUR, window=window), Sizing())
+    after = await shelf.show({"source": source, "name": "x", "kept": before, "turn": 2}, Sizing())
+    same = ("source", "name", "rendering", "window", "file", "picture")
+    assert [after[key] for key in same] == [before[key] for key in same]
+    assert (after["refused"], after["turn"]) == (True, 2)
+    assert "data-dismiss" in after["html"] and "nd-picture" in after["html"]
+
+
+@pytest.mark.parametrize("kept", [None, 7, {}, {"source": {"upload": "gone.tif"}}, {"source": {"sample": 7}}])
+async def test_a_refused_choice_without_a_scene_before_it_says_why(shelf: SceneShelf, kept: Any) -> None:
+    shown = await shelf.show({"source": {"refusal": "The connection broke."}, "kept": kept}, Sizing())
+    assert shown["source"] is None
+    assert "The connection broke." in shown["html"]
+
+
+async def test_a_panel_knows_the_names_of_its_files(shelf: SceneShelf) -> None:
+    shown = await shelf.show(value_of(SEVEN_BANDS), Sizing())
+    assert shown["file"] == "great_salt_lake_landsat7_7band.tif"
+    assert shown["picture"] in ("picture.png", "picture.jpg")

@@ -1,8 +1,9 @@
 """The scene panel: a drop zone that becomes the picture with its facts.
 
 The panel's value is what travels between browser and server, a JSON object with `html` (what is drawn), `source` (where
-the file is: an upload, or a sample by key), `name`, and what the user chose: `rendering` and `window`. Nothing of it is
-kept on the server.
+the file is: an upload, or a sample by key), `name`, and what the user chose: `rendering` and `window`. The browser adds
+`kept`, the same of the scene that was shown before; the server adds `file` and `picture`, the names of the scene's file
+and of the picture for the model, and `refused` where it returned to `kept`. Nothing of it is kept on the server.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class SceneView:
     """A scene as it is drawn."""
 
     name: str
+    file: str
+    """The file's name."""
     preview_url: str
     width: int
     height: int
@@ -85,10 +88,11 @@ def refused_value(message: str, turn: int = 0) -> SceneValue:
     return {"html": _draw("refused", turn, message=message), "source": None, "name": "", "turn": turn}
 
 
-def ready_value(view: SceneView, recorded: RecordedScene, turn: int = 0) -> SceneValue:
-    """Returns the value of a panel that shows a scene."""
-    drawn = {"html": _draw("ready", turn, view=view), "turn": turn}
-    return recorded.panel_value | drawn | {"name": view.name}
+def ready_value(view: SceneView, recorded: RecordedScene, turn: int = 0, refusal: str = "") -> SceneValue:
+    """Returns the value of a panel that shows a scene; `refusal` says why another one was not taken in its place."""
+    drawn = {"html": _draw("ready", turn, view=view, message=refusal), "turn": turn, "refused": bool(refusal)}
+    picture = view.picture.file if view.picture else None
+    return recorded.panel_value | drawn | {"name": view.name, "file": view.file, "picture": picture}
 
 
 def preview_alt(scene: Scene) -> str:

@@ -18,6 +18,11 @@ class PictureView:
     height: int
     facts: tuple[str, ...]
 
+    @property
+    def file(self) -> str:
+        """The name under which it is saved."""
+        return self.url.rpartition("/")[2]
+
 
 def picture_view(sent: SentPicture, url: str, title: str) -> PictureView:
     """Returns what the viewer shows of a picture: the bytes that are sent, their size and what they cost."""

@@ -18,7 +18,7 @@ from client.samples import Sample
 from ui.components.answer import Action, Remedies, render_empty
 from ui.components.scene import SceneValue, scene_panel
 from ui.components.snippets import build_snippets
-from ui.desk import JobDesk, Shown
+from ui.desk import JobDesk
 from ui.fragments import render
 from ui.record import read_record
 from ui.shelf import SceneShelf, Sizing
@@ -136,7 +136,8 @@ def build_view(
                 elem_classes=["nd-result"],
                 apply_default_css=False,
             )
-    build_snippets(service, client.base_url, f"{text.name}-api", [scene, prompt, max_tokens, temperature])
+    entered = [scene, prompt, max_tokens, temperature, detail, enlarge]
+    build_snippets(service, client.base_url, f"{text.name}-api", entered)
     return WorkingView(
         service=service,
         text=text,
@@ -195,14 +196,7 @@ def _connect_scene(view: WorkingView) -> None:
     async def show(value: SceneValue, detail: str, enlarge: bool) -> SceneValue:
         return await view.shelf.show(value, Sizing(Detail(detail), enlarge, await view.desk.max_pixels()))
 
-    def clear_result(record: Any) -> tuple[Any, ...]:
-        kept = read_record(record)
-        if kept is not None and not kept.state:
-            return (gr.skip(), gr.skip(), gr.skip(), gr.skip())
-        shown = Shown("", _draw_empty(view.text), busy=False).outputs(view.text.action)
-        return (*shown[:2], None, shown[3])
-
-    for changed in (view.scene.input, view.scene.edit, view.detail.input, view.enlarge.input):
+    chosen, *_ = [
         changed(
             show,
             inputs=[view.scene, view.detail, view.enlarge],
@@ -211,12 +205,16 @@ def _connect_scene(view: WorkingView) -> None:
             trigger_mode="multiple",
             api_visibility="private",
         )
-    view.scene.input(
-        clear_result, inputs=[view.record], outputs=view.shown, show_progress="hidden", api_visibility="private"
-    ).then(
+        for changed in (view.scene.input, view.scene.edit, view.detail.input, view.enlarge.input)
+    ]
+    # In the browser, so that no job can begin between the look at the record and its end.
+    empty = json.dumps(_draw_empty(view.text))
+    job = [view.status, view.answer, view.record]
+    chosen.then(
         None,
-        inputs=[view.record],
-        js=f"(record) => {{ if (!record) nadir.leaveJob('{view.service.key}'); }}",
+        inputs=[view.scene, *job],
+        outputs=job,
+        js=f"(...shown) => nadir.leaveScene('{view.service.key}', {empty}, ...shown)",
         api_visibility="private",
     )
 
