@@ -100,7 +100,7 @@
       const list = find(".nd-bf-list");
       const lines = chosen.slice(0, LISTED_FILES).map((entry, place) => {
         const line = make("li", entry.error ? "nd-bf-bad" : "");
-        line.append(make("span", "nd-bf-name", entry.name), make("span", "nd-num nd-quiet", entry.error || (entry.size ? formatBytes(entry.size) : "sample")));
+        line.append(make("span", "nd-bf-name", entry.name), make("span", "nd-num nd-quiet", entry.error || (entry.sample ? "sample" : entry.size ? formatBytes(entry.size) : "0 kB")));
         const button = make("button");
         button.type = "button";
         button.dataset.bfOut = place;

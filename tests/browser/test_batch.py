@@ -83,6 +83,7 @@ async def test_twenty_mixed_files_of_which_three_are_broken(page: Page, model: O
     await open_batch(page)
     await take_look(page, [*good[:8], *broken_files(tmp_path), *good[8:]])
     await expect(page.locator(".nd-bl-facts dd").first).to_have_text("17")
+    await expect(page.locator(".nd-bf-list li", has_text="empty.tif")).to_contain_text("0 kB")
     await expect(page.locator("#batch-look .nd-bl-out summary")).to_have_text("3 left out")
     for name in BROKEN:
         await expect(page.locator("#batch-look .nd-bl-out")).to_contain_text(name)
