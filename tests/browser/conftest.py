@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,11 +55,12 @@ async def shared_app(
 
 
 @pytest.fixture
-def model(shared_model: tuple[OpenAIStub, str]) -> OpenAIStub:
-    """The model behind the shared app, as new."""
+def model(shared_model: tuple[OpenAIStub, str]) -> Iterator[OpenAIStub]:
+    """The model behind the shared app, as new. What it was told to hold is let go afterwards."""
     stub = shared_model[0]
     stub.reset()
-    return stub
+    yield stub
+    stub.go_on.set()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
