@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -62,3 +63,8 @@ def test_every_path_that_the_readme_names_exists() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for name in re.findall(r"`((?:backend|client|ui|assets|tests)/[\w./-]*)`", readme):
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "bench").glob("bench_*.py")), ids=lambda path: path.stem)
+def test_every_benchmark_still_finds_what_it_imports(path: Path) -> None:
+    importlib.import_module(f"tests.bench.{path.stem}")

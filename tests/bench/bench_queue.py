@@ -12,9 +12,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
-from backend.contract import ChatRequest
+from backend.contract import ChatRequest, encode_data_url
 from backend.engines import Answer, EngineEvent
-from backend.images import encode_data_url
 from backend.queues.durable import DurableStore
 from backend.queues.durable_queue import DurableQueue
 from backend.services import CAPTIONING, VQA
