@@ -107,7 +107,7 @@
     if (matchMedia("(max-width: 820px)").matches) visible(".nd-right")?.scrollIntoView({ block: "start" });
     return record;
   };
-  const visible = (selector) => [...document.querySelectorAll(selector)].find((node) => node.offsetParent !== null);
+  const visible = (selector) => [...document.querySelectorAll(selector)].find((node) => node.getClientRects().length > 0);
   const leaveJob = (service) => write(tab, `nadir.current.${service}`, "");
   /* What a view shows of its job, as [status, answer, record], after another scene was chosen: nothing any more, unless
      the job goes on, or the choice was refused and its scene is still there. */

@@ -6,6 +6,7 @@ import re
 import signal
 from pathlib import Path
 
+import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from client.samples import SCENES_DIR
@@ -246,3 +247,14 @@ async def test_the_code_for_the_request_carries_the_prompt_of_the_page(page: Pag
     await expect(dialog).to_contain_text("Describe the bridge.")
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_enter_asks_the_question_at_any_width(page: Page, model: OpenAIStub, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 844})
+    await page.get_by_role("tab", name="Ask").click()
+    await upload(page, PHOTO, "ask")
+    await page.fill("#ask-prompt textarea", "Is there a road?")
+    await page.press("#ask-prompt textarea", "Enter")
+    await expect_state(page, "done", "ask")
+    await expect(answer(page, "ask").locator(".nd-question").first).to_have_text("Is there a road?")
